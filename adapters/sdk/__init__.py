@@ -1,0 +1,53 @@
+"""The adapter SDK: the only part of Sherwood that an adapter imports, besides the facts of `schema.model`."""
+
+from adapters.sdk.contract import (
+    NHS_NUMBER,
+    Actor,
+    Adapter,
+    Ask,
+    Call,
+    DependsOn,
+    Health,
+    HttpSettings,
+    Settings,
+    Source,
+    SourceRecord,
+    Subject,
+)
+from adapters.sdk.errors import (
+    PermanentError,
+    SettingsError,
+    SourceAuth,
+    SourceError,
+    SourceInvalid,
+    SourceRequest,
+    SourceThrottled,
+    SourceTimeout,
+    SourceUnavailable,
+    TransientError,
+)
+
+__all__ = [
+    "NHS_NUMBER",
+    "Actor",
+    "Adapter",
+    "Ask",
+    "Call",
+    "DependsOn",
+    "Health",
+    "HttpSettings",
+    "PermanentError",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "SourceAuth",
+    "SourceError",
+    "SourceInvalid",
+    "SourceRecord",
+    "SourceRequest",
+    "SourceThrottled",
+    "SourceTimeout",
+    "SourceUnavailable",
+    "Subject",
+    "TransientError",
+]

@@ -1,0 +1,1 @@
+"""The shared language: clinical facts (`schema.model`) and their GraphQL face (`schema.gql`)."""

@@ -1,0 +1,179 @@
+"""The single patient view: facts with provenance, merged facts with conflicts, sections with their silences.
+
+The gateway builds these; `schema.gql` shows them. All are immutable once made.
+"""
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Generic, TypeVar
+
+from msgspec import Struct
+
+from schema.model.describe import d
+from schema.model.fact import Fact, Gap
+from schema.model.values import Identifier, Party
+from schema.model.when import When
+
+F = TypeVar("F", bound=Fact)
+
+
+class SourceRef(Struct, frozen=True, kw_only=True):
+    """A source, named."""
+
+    id: Annotated[str, d("The source's id in this deployment's configuration.")]
+    name: Annotated[str, d("Its name.")]
+    organization: Annotated[str, d("The organisation that runs it.")]
+
+
+class Provenance(Struct, frozen=True, kw_only=True):
+    """Who said it: the source, its own ids, and which bytes it was read from."""
+
+    source: Annotated[SourceRef, d("The source that stated it.")]
+    native_id: Annotated[str, d("The source's own id of the statement.")]
+    local_patient_id: Annotated[str | None, d("The source's own id of the patient.")]
+    author: Annotated[Party | None, d("Who stated it there.")]
+    recorded: Annotated[When | None, d("When it was written down there.")]
+    retrieved: Annotated[datetime, d("When the gateway had it from the source: the age of the answer.")]
+    record_hash: Annotated[str, d("SHA-256 of the source record it was read from.")]
+
+
+class SourceFact(Struct, Generic[F], frozen=True, kw_only=True):
+    """One source's own version of a fact, with its provenance."""
+
+    id: str
+    fact: F
+    provenance: Provenance
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """What one source says about the thing in dispute."""
+
+    source: Annotated[SourceRef, d("Who says so.")]
+    fact_id: Annotated[str, d("Id of the source fact that says so.")]
+    value: Annotated[str | None, d("What it says; null when it does not say.")]
+
+
+class Conflict(Struct, frozen=True, kw_only=True):
+    """A disagreement between this merged fact and others about the same thing."""
+
+    field: Annotated[str, d("What they disagree on.")]
+    with_ids: Annotated[tuple[str, ...], d("Ids of the other merged facts.")]
+    claims: Annotated[tuple[Claim, ...], d("Each claim with its source, this fact's own first.")]
+
+
+class MergedFact(Struct, Generic[F], frozen=True, kw_only=True):
+    """Facts that are the same thing. Never empty: `members` are in order of display precedence."""
+
+    id: str
+    members: tuple[SourceFact[F], ...]
+    conflicts: tuple[Conflict, ...] = ()
+    related: tuple[str, ...] = ()
+    """Ids of merged facts that may be the same or belong together: proposed, never merged."""
+
+    @property
+    def display(self) -> F:
+        """The member shown first."""
+        return self.members[0].fact
+
+
+class SourceState(Enum):
+    """What became of one source in this answer."""
+
+    OK = "OK"
+    """It answered completely."""
+    PARTIAL = "PARTIAL"
+    """It answered, and a part is missing."""
+    PENDING = "PENDING"
+    """It had not answered when the caller's deadline passed; it is still being waited for."""
+    NOT_ASKED = "NOT_ASKED"
+    """It was not asked, because of what the query asks for or of a rule that is named."""
+    WITHHELD = "WITHHELD"
+    """It answered that it holds something back."""
+    NOT_LINKED = "NOT_LINKED"
+    """It does not know the person, or knows somebody who could not be proved to be this person."""
+    UNAVAILABLE = "UNAVAILABLE"
+    """It is down, slow past its timeout, refusing, or gave what cannot be read."""
+
+
+class CacheState(Enum):
+    """Where a source's answer came from."""
+
+    MISS = "MISS"
+    """Asked now."""
+    HIT = "HIT"
+    """Kept from an earlier answer that is still fresh."""
+    SHARED = "SHARED"
+    """Joined a call that was already under way."""
+
+
+class SourceStatus(Struct, frozen=True, kw_only=True):
+    """One configured source, and what became of it in this answer."""
+
+    source: Annotated[SourceRef, d("The source.")]
+    state: Annotated[SourceState, d("What became of it.")]
+    code: Annotated[str | None, d("Why, as one of the documented error codes.")] = None
+    issue_type: Annotated[str | None, d("Why, as a FHIR issue type.")] = None
+    message: Annotated[str | None, d("Why, in words; never an identifier or a payload.")] = None
+    as_of: Annotated[datetime | None, d("When its oldest part of this answer was had from it.")] = None
+    complete_from: Annotated[When | None, d("The beginning of what it knows, for a source that only listens.")] = None
+    latency_ms: Annotated[int | None, d("How long it took to answer, in milliseconds.")] = None
+    cache: Annotated[CacheState | None, d("Whether it was asked now.")] = None
+    facts: Annotated[int, d("How many of its facts are in this answer.")] = 0
+    gaps: Annotated[tuple[Gap, ...], d("Every silence it explained.")] = ()
+
+
+class SectionStatus(Enum):
+    """Whether every source in scope for a section was heard."""
+
+    COMPLETE = "COMPLETE"
+    PARTIAL = "PARTIAL"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class EmptyReason(Enum):
+    """Why a section has no entry, or only negative ones; of several reasons the worst, in this order."""
+
+    UNAVAILABLE = "UNAVAILABLE"
+    WITHHELD = "WITHHELD"
+    NOT_ASKED = "NOT_ASKED"
+    NOT_RECORDED = "NOT_RECORDED"
+    NOT_HELD = "NOT_HELD"
+    NONE_KNOWN = "NONE_KNOWN"
+
+
+class SectionSource(Struct, frozen=True, kw_only=True):
+    """What became of one source for one section."""
+
+    source: Annotated[SourceRef, d("The source.")]
+    state: Annotated[SourceState, d("What became of it here.")]
+    code: Annotated[str | None, d("Why, as one of the documented error codes.")] = None
+    facts: Annotated[int, d("How many of its facts are in this section.")] = 0
+    gaps: Annotated[tuple[Gap, ...], d("The silences it explained here, with its own codes.")] = ()
+
+
+class Section(Struct, Generic[F], frozen=True, kw_only=True):
+    """One clinical heading, settled: it never changes once made."""
+
+    fact_type: str
+    status: SectionStatus
+    empty_reason: EmptyReason | None
+    sources: tuple[SectionSource, ...]
+    entries: tuple[MergedFact[F], ...]
+
+
+class LinkStatus(Enum):
+    """What was decided about a source's local record."""
+
+    LINKED = "LINKED"
+    """It is this person."""
+    PRESENT_NOT_LINKED = "PRESENT_NOT_LINKED"
+    """The source has a record that may be this person; nothing of it is shown."""
+    BLOCKED = "BLOCKED"
+    """A person decided that it is not."""
+
+
+class PatientView(Struct, frozen=True, kw_only=True):
+    """Who this is: the reference person and every record of them."""
+
+    identifier: Annotated[Identifier, d("The authority's current number.")]
+    identifiers: Annotated[tuple[Identifier, ...], d("Every identifier known, superseded ones included.")]
