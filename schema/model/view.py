@@ -3,7 +3,7 @@
 The gateway builds these; `schema.gql` shows them. All are immutable once made.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Annotated, Generic, TypeVar
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from schema.model.describe import d
 from schema.model.fact import Fact, Gap
-from schema.model.values import Identifier, Party
+from schema.model.values import Party
 from schema.model.when import When
 
 F = TypeVar("F", bound=Fact)
@@ -66,6 +66,8 @@ class MergedFact(Struct, Generic[F], frozen=True, kw_only=True):
 
     id: str
     members: tuple[SourceFact[F], ...]
+    when: When | None = None
+    """The clinical time that entries are ordered by: newest first, undated last, then by id."""
     conflicts: tuple[Conflict, ...] = ()
     related: tuple[str, ...] = ()
     """Ids of merged facts that may be the same or belong together: proposed, never merged."""
@@ -172,8 +174,23 @@ class LinkStatus(Enum):
     """A person decided that it is not."""
 
 
-class PatientView(Struct, frozen=True, kw_only=True):
-    """Who this is: the reference person and every record of them."""
+class Link(Struct, frozen=True, kw_only=True):
+    """A decision about one source's record of this person."""
 
-    identifier: Annotated[Identifier, d("The authority's current number.")]
-    identifiers: Annotated[tuple[Identifier, ...], d("Every identifier known, superseded ones included.")]
+    source: Annotated[SourceRef, d("The source.")]
+    status: Annotated[LinkStatus, d("What was decided.")]
+    grade: Annotated[str, d("How well the record matches the reference person (FHIR match-grade).")]
+    local_id: Annotated[
+        str | None, d("The source's own id of the patient; null while the record is not linked: it may be another's.")
+    ] = None
+    evidence: Annotated[tuple[str, ...], d("What agreed and what differed, as codes without values.")] = ()
+    decided_by: Annotated[str, d("'rule' for the automatic rule, otherwise who decided.")] = "rule"
+
+
+class EntryFilter(Struct, frozen=True, kw_only=True):
+    """Which entries of a section to show: applied after merging, so that ids and conflicts never depend on it."""
+
+    codes: tuple[str, ...] = ()
+    category: str | None = None
+    since: date | None = None
+    until: date | None = None

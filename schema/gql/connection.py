@@ -1,0 +1,85 @@
+"""Relay connections over a settled section, with keyset cursors.
+
+A cursor names a place in the order (clinical time, id), not a number of entries: when an entry appears or goes between
+two pages, none is shown twice and none is skipped. https://relay.dev/graphql/connections.htm
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+
+from schema.gql.errors import ErrorCode, QueryError
+from schema.model.view import MergedFact
+
+DEFAULT_PAGE = 100
+LARGEST_PAGE = 1000
+
+
+@strawberry.type(description="Whether there is more, and from where.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="True when entries follow.")
+    has_previous_page: bool = strawberry.field(description="True when entries come before.")
+    start_cursor: str | None = strawberry.field(description="Place of the first entry.")
+    end_cursor: str | None = strawberry.field(description="Place of the last entry.")
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One entry and its place."""
+
+    cursor: str
+    node: MergedFact[Any]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A page of entries."""
+
+    edges: list[Edge]
+    page_info: PageInfo
+
+    @property
+    def nodes(self) -> list[MergedFact[Any]]:
+        """The entries alone."""
+        return [edge.node for edge in self.edges]
+
+
+def order_key(entry: MergedFact[Any]) -> tuple[float, str]:
+    """Newest first, undated last, then by id: smaller comes first."""
+    return (-entry.when.earliest.timestamp() if entry.when else float("inf"), entry.id)
+
+
+def page(entries: tuple[MergedFact[Any], ...], first: int | None, after: str | None) -> Connection:
+    """Cut one page out of entries that are in `order_key` order. QueryError for a bad `first` or `after`."""
+    size = DEFAULT_PAGE if first is None else first
+    if not 0 <= size <= LARGEST_PAGE:
+        raise QueryError(ErrorCode.ARGUMENT_INVALID, f"`first` is from 0 to {LARGEST_PAGE}.")
+    start = 0
+    if after is not None:
+        place = _decode(after)
+        start = next((i for i, entry in enumerate(entries) if order_key(entry) > place), len(entries))
+    edges = [Edge(_encode(order_key(entry)), entry) for entry in entries[start : start + size]]
+    return Connection(
+        edges,
+        PageInfo(
+            has_next_page=start + size < len(entries),
+            has_previous_page=start > 0,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+    )
+
+
+def _encode(key: tuple[float, str]) -> str:
+    return base64.urlsafe_b64encode(f"{key[0]!r} {key[1]}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[float, str]:
+    try:
+        time, _, entry_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(" ")
+        return float(time), entry_id
+    except (binascii.Error, ValueError):
+        raise QueryError(ErrorCode.CURSOR_INVALID, "This cursor is not one of ours; start without `after`.") from None

@@ -1,0 +1,133 @@
+"""GraphQL types from the model's structs: each field is written once, in `schema.model`.
+
+Every value struct becomes one type of the same name. Every fact type X becomes two faces: `X implements MergedFact`
+(fields by display precedence) and `XFact implements SourceFact` (one source's own version). The objects behind them are
+the model's own structs: `resolve` is the one default resolver, and it can read a field of any of them.
+"""
+
+import types
+import typing
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any
+
+import msgspec
+import strawberry
+
+from schema.model.view import MergedFact, SourceFact
+
+SCALARS: frozenset[type] = frozenset({str, int, bool, float, Decimal, datetime, date})
+_OWN_OF_MERGED = frozenset({"id", "when", "conflicts", "related"})
+_OWN_OF_SOURCE = frozenset({"id", "provenance"})
+
+Fields = dict[str, tuple[Any, str]]
+"""Python field name -> (strawberry annotation, description)."""
+
+
+def resolve(root: Any, name: str) -> object:
+    """Read one field: of a merged fact by display precedence, of a source fact from what that source said."""
+    if isinstance(root, MergedFact):
+        if name == "facts":
+            return root.members
+        if name == "provenance":
+            return [member.provenance for member in root.members]
+        return getattr(root, name) if name in _OWN_OF_MERGED else _first_stated(root, name)
+    if isinstance(root, SourceFact) and name not in _OWN_OF_SOURCE:
+        return getattr(root.fact, name)
+    return getattr(root, name)
+
+
+def _first_stated(merged: MergedFact[Any], name: str) -> object:
+    """What the first member in display order that states the field says; the next is asked only where it is silent."""
+    stated = None
+    for member in merged.members:
+        stated = getattr(member.fact, name)
+        if stated is not None and stated != ():
+            return stated
+    return stated
+
+
+def define(
+    name: str,
+    fields: Fields,
+    description: str,
+    *,
+    bases: tuple[type, ...] = (),
+    is_type_of: Callable[[Any, Any], bool] | None = None,
+    interface: bool = False,
+) -> Any:
+    """One strawberry type or interface."""
+    namespace: dict[str, Any] = {
+        "__annotations__": {field: annotation for field, (annotation, _) in fields.items()},
+        **{field: strawberry.field(description=text) for field, (_, text) in fields.items()},
+    }
+    if is_type_of is not None:
+        namespace["is_type_of"] = staticmethod(is_type_of)
+    make = strawberry.interface if interface else strawberry.type
+    return make(type(name, bases, namespace), description=description)
+
+
+@cache
+def value_type(struct: type[msgspec.Struct]) -> Any:
+    """The GraphQL type of a value struct."""
+    return define(struct.__name__, struct_fields(struct), summary(struct))
+
+
+@cache
+def enum_type(kind: type[Enum]) -> Any:
+    """The GraphQL enum of a model enum."""
+    return strawberry.enum(kind, description=summary(kind))
+
+
+def annotation_of(hint: Any) -> Any:
+    """The strawberry annotation of a model annotation. Raises TypeError for what GraphQL cannot show."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return annotation_of(args[0])
+    if origin in (typing.Union, types.UnionType):
+        (inner,) = (arg for arg in args if arg is not type(None))
+        return optional(annotation_of(inner))
+    if origin is tuple:
+        return listed(annotation_of(args[0]))
+    if hint in SCALARS:
+        return hint
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return enum_type(hint)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return value_type(hint)
+    raise TypeError(f"no GraphQL type for {hint!r}")
+
+
+def listed(kind: Any) -> Any:
+    """The annotation of a list of a derived type."""
+    return types.GenericAlias(list, (kind,))
+
+
+def optional(kind: Any) -> Any:
+    """The annotation of a derived type that may be null; `|` does not know derived types."""
+    return typing.Union[kind, None]  # noqa: UP007
+
+
+def struct_fields(struct: type[msgspec.Struct], leave_out: frozenset[str] = frozenset()) -> Fields:
+    """Every field of a struct with its annotation and description, inherited ones first."""
+    hints = typing.get_type_hints(struct, include_extras=True)
+    return {
+        name: (annotation_of(hints[name]), _description(struct, name, hints[name]))
+        for name in (field.name for field in msgspec.structs.fields(struct))
+        if name not in leave_out
+    }
+
+
+def _description(struct: type, name: str, hint: Any) -> str:
+    for meta in getattr(hint, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.description:
+            return meta.description
+    raise TypeError(f"{struct.__name__}.{name} has no description")
+
+
+def summary(kind: type) -> str:
+    """The first paragraph of the docstring, on one line."""
+    return " ".join((kind.__doc__ or "").strip().split("\n\n")[0].split())

@@ -1,0 +1,50 @@
+"""What the resolvers call. The gateway implements these and hands them over in the GraphQL context."""
+
+from datetime import date
+from typing import Any, Protocol
+
+from schema.model.clinical import Patient
+from schema.model.values import Identifier
+from schema.model.view import EntryFilter, Link, MergedFact, Section, SourceRef, SourceStatus
+
+
+class PatientRecordPort(Protocol):
+    """One gathered view of one person. Sections settle by themselves; awaiting one never starts a call."""
+
+    @property
+    def identifier(self) -> Identifier:
+        """The authority's current number."""
+        ...
+
+    async def patient(self) -> MergedFact[Patient]:
+        """Demographics, once every source asked has settled or the deadline has passed."""
+        ...
+
+    async def section(self, fact_type: str, entries: EntryFilter | None = None) -> Section[Any]:
+        """One section, once every source in scope for it has settled or the deadline has passed."""
+        ...
+
+    async def links(self) -> tuple[Link, ...]:
+        """What was decided about each source's record of the person."""
+        ...
+
+    async def sources(self) -> tuple[SourceStatus, ...]:
+        """One status for each configured source, once all have settled or the deadline has passed."""
+        ...
+
+
+class GatewayPort(Protocol):
+    """The gateway, bound to one request: its actor, purpose and time of receipt."""
+
+    async def patient(
+        self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
+    ) -> PatientRecordPort:
+        """Resolve the person, start asking every source for `types` at once, and return without waiting for them.
+
+        Raises `schema.gql.errors.QueryError`: bad input, access denied, not found, identity unresolved.
+        """
+        ...
+
+    def sources(self) -> tuple[SourceRef, ...]:
+        """Every configured source that this actor may know of."""
+        ...

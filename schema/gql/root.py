@@ -1,0 +1,203 @@
+"""The query: a patient record of sections, and the sources behind it. Every resolver is one call to a port."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Annotated, Any, cast
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import Info
+from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField, Selection
+
+from schema.gql.connection import Connection, page
+from schema.gql.derive import listed, optional, resolve, summary, value_type
+from schema.gql.faces import SectionType, extra_types, faces_of
+from schema.gql.ports import GatewayPort, PatientRecordPort
+from schema.gql.scalars import SCALAR_MAP, Duration
+from schema.model.clinical import SECTIONS, Patient
+from schema.model.fact import Fact
+from schema.model.values import Identifier
+from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus
+
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+
+
+class Context:
+    """What the gateway hands to every resolver of one request."""
+
+    def __init__(self, gateway: GatewayPort) -> None:
+        self.gateway = gateway
+
+
+@strawberry.input(description="A person's number within a system.")
+class IdentifierInput:
+    value: str = strawberry.field(description="The number; spaces do not matter.")
+    system: str = strawberry.field(default=NHS_NUMBER, description="URI of the number's system.")
+
+
+def _section_name(section: str) -> str:
+    singular = section[:-3] + "y" if section.endswith("ies") else section.removesuffix("s")
+    return f"{singular[0].upper()}{singular[1:]}Section"
+
+
+def _section_type(fact: type[Fact]) -> Any:
+    """The section type of a fact type: the interface's fields and `entries`, a Relay connection."""
+    connection = faces_of(fact).connection
+
+    def total_count(root: Any) -> int:
+        return len(cast("Section[Any]", root).entries)
+
+    def entries(
+        root: Any,
+        first: Annotated[int | None, strawberry.argument(description="How many, 0 to 1000; 100 if left out.")] = None,
+        after: Annotated[str | None, strawberry.argument(description="The cursor to continue after.")] = None,
+    ) -> Connection:
+        return page(cast("Section[Any]", root).entries, first, after)
+
+    entries.__annotations__["return"] = connection
+    namespace: dict[str, Any] = {
+        "__annotations__": {},
+        "total_count": strawberry.field(
+            resolver=total_count, description="How many entries there are, whatever part of them is asked for."
+        ),
+        "entries": strawberry.field(resolver=entries, description="The entries, newest first, undated ones last."),
+        "is_type_of": staticmethod(lambda root, _: isinstance(root, Section) and root.fact_type == fact.__name__),
+    }
+    kind = type(_section_name(fact.section), (SectionType,), namespace)
+    return strawberry.type(kind, description=f"Entries of type {fact.__name__}, and who was heard about them.")
+
+
+def _section_field(fact: type[Fact], kind: Any) -> Any:
+    async def section(root: Any) -> Any:
+        return await cast("PatientRecordPort", root).section(fact.__name__)
+
+    section.__annotations__["return"] = kind
+    return strawberry.field(resolver=section, description=summary(fact))
+
+
+def _observations_field(fact: type[Fact], kind: Any) -> Any:
+    async def observations(
+        root: Any,
+        code: Annotated[list[str] | None, strawberry.argument(description="Only these codes, in any system.")] = None,
+        category: Annotated[str | None, strawberry.argument(description="Only this category's code.")] = None,
+        since: Annotated[date | None, strawberry.argument(description="Not before this day.")] = None,
+        until: Annotated[date | None, strawberry.argument(description="Not after this day.")] = None,
+    ) -> Any:
+        entries = EntryFilter(codes=tuple(code or ()), category=category, since=since, until=until)
+        return await cast("PatientRecordPort", root).section(fact.__name__, entries)
+
+    observations.__annotations__["return"] = kind
+    return strawberry.field(
+        resolver=observations,
+        description=f"{summary(fact)} Arguments choose among merged entries: ids never depend on them.",
+    )
+
+
+def _patient_record() -> Any:
+    async def patient(root: Any) -> Any:
+        return await cast("PatientRecordPort", root).patient()
+
+    async def links(root: Any) -> Any:
+        return await cast("PatientRecordPort", root).links()
+
+    async def sources(root: Any) -> Any:
+        return await cast("PatientRecordPort", root).sources()
+
+    def identifier(root: Any) -> Any:
+        return cast("PatientRecordPort", root).identifier
+
+    def field(resolver: Callable[..., Any], returns: Any, description: str) -> Any:
+        resolver.__annotations__["return"] = returns
+        return strawberry.field(resolver=resolver, description=description)
+
+    namespace: dict[str, Any] = {
+        "__annotations__": {},
+        "identifier": field(identifier, value_type(Identifier), "The authority's current number for this person."),
+        "patient": field(
+            patient,
+            faces_of(Patient).merged,
+            "Demographics as each source holds them, every identifier, and what sources disagree on.",
+        ),
+    }
+    for name, fact in SECTIONS.items():
+        make = _observations_field if name == "observations" else _section_field
+        namespace[name] = make(fact, _section_type(fact))
+    namespace["links"] = field(
+        links, listed(value_type(Link)), "Which source records are this person, and how that was decided."
+    )
+    namespace["sources"] = field(
+        sources, listed(value_type(SourceStatus)), "Every configured source, and what became of it in this answer."
+    )
+    kind = type("PatientRecord", (), namespace)
+    return strawberry.type(kind, description="One person's record, from every source, each fact naming who said it.")
+
+
+PatientRecord = _patient_record()
+
+
+def wanted_types(info: Info[Any, Any]) -> frozenset[str]:
+    """The fact types that the selection below `patient` needs, deferred parts included."""
+    names = {name for field in info.selected_fields for name in _field_names(field.selections)}
+    return frozenset(SECTIONS[name].__name__ for name in names & SECTIONS.keys()) | {"Patient"}
+
+
+def _field_names(selections: list[Selection]) -> Iterator[str]:
+    for selection in selections:
+        if isinstance(selection, SelectedField):
+            yield selection.name
+        elif isinstance(selection, InlineFragment | FragmentSpread):
+            yield from _field_names(selection.selections)
+
+
+async def _patient(
+    info: Info[Any, Any],
+    identifier: Annotated[IdentifierInput, strawberry.argument(description="Who.")],
+    birth_date: Annotated[
+        date | None, strawberry.argument(description="Checked against the authority's: a guard against slips.")
+    ] = None,
+    deadline: Annotated[
+        Duration | None, strawberry.argument(description="How long to wait, from receipt of the request.")
+    ] = None,
+) -> Any:
+    context: Context = info.context
+    return await context.gateway.patient(
+        Identifier(system=identifier.system, value=identifier.value),
+        birth_date=birth_date,
+        deadline_s=deadline,
+        types=wanted_types(info),
+    )
+
+
+def _sources(info: Info[Any, Any]) -> Any:
+    context: Context = info.context
+    return context.gateway.sources()
+
+
+@strawberry.type(description="Where every question begins.")
+class Query:
+    patient: Any = strawberry.field(
+        resolver=_patient,
+        graphql_type=optional(PatientRecord),
+        description="One person's record. All sources are asked at once; at the deadline the answer is what is in.",
+    )
+    sources: Any = strawberry.field(
+        resolver=_sources, graphql_type=listed(value_type(SourceRef)), description="Every configured source."
+    )
+
+
+def build_schema() -> strawberry.Schema:
+    """The executable schema. `@defer` and `@stream` are enabled."""
+    return strawberry.Schema(
+        Query,
+        types=extra_types(),
+        config=StrawberryConfig(
+            default_resolver=resolve,
+            enable_experimental_incremental_execution=True,
+            scalar_map=SCALAR_MAP,
+        ),
+    )
+
+
+def print_sdl() -> str:
+    """The schema in SDL, as committed in schema/schema.graphql."""
+    return build_schema().as_str() + "\n"
