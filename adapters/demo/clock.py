@@ -1,8 +1,9 @@
 """Dates of the demo estate, told against the clock: `{{now-8h|instant}}` becomes eight hours before now.
 
-A token is `{{BASE|FORMAT}}`. BASE is `now` with any number of signed offsets (`now-3d+2h`; units y mo w d h m s), optionally
-followed by ` at HH:MM` (UTC time of day), or `born:58:06-14`: the date with that month and day which makes the age 58 today.
-`naive`, `uk` and the `hl7` formats are Europe/London wall time without a zone, as the systems that write them do; the others are UTC.
+A token is `{{BASE|FORMAT}}`. BASE is `now` with any number of signed offsets (`now-3d+2h`; units y mo w d h m s),
+optionally followed by ` at HH:MM` (UTC time of day), or `born:58:06-14`: the date with that month and day which makes
+the age 58 today. `naive`, `uk` and the `hl7` formats are Europe/London wall time without a zone, as the systems that
+write them do; the others are UTC.
 """
 
 import re
