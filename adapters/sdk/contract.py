@@ -114,9 +114,9 @@ class Health(Struct, frozen=True, kw_only=True):
 
 
 class Settings(BaseModel):
-    """Base of every adapter's own settings: unknown keys are refused."""
+    """Base of every adapter's own settings: unknown keys are refused, and no error quotes what was written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class HttpSettings(Settings):
@@ -128,6 +128,10 @@ class HttpSettings(Settings):
     """Further origins that links in answers may point to; all others are refused."""
     max_bytes: int = 32 * 1024 * 1024
     """Decoded bytes of one answer; more is refused."""
+    ca: str | None = None
+    """Path of a PEM file: the only certificate authorities trusted for this source, instead of the system's."""
+    proxy: str | None = None
+    """The forward proxy to go through, such as "http://proxy.example.org:3128"."""
 
 
 S = TypeVar("S", bound=Settings)

@@ -1,0 +1,25 @@
+"""Files that a configuration refers to: beside the configuration, or inside an installed package."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from adapters.sdk.errors import SettingsError
+
+
+def package_and_path(reference: str) -> tuple[str, str] | None:
+    """The two halves of `package:path`; None for a path (a Windows drive letter is not a package)."""
+    package, colon, path = reference.partition(":")
+    if not colon or len(package) == 1 or not all(part.isidentifier() for part in package.split(".")):
+        return None
+    return package, path
+
+
+def read_resource(reference: str, folder: Path = Path()) -> str:
+    """The text of `package:path`, or of a path relative to `folder`. Raises SettingsError when there is none."""
+    inside = package_and_path(reference)
+    try:
+        if inside is None:
+            return (folder / reference).read_text(encoding="utf-8")
+        return files(inside[0]).joinpath(inside[1]).read_text(encoding="utf-8")
+    except (OSError, ImportError, UnicodeDecodeError):
+        raise SettingsError(f"{reference!r} cannot be read: is the path right, and is the file UTF-8?") from None
