@@ -1,0 +1,81 @@
+"""The mapping file: every mistake in it is found when it is loaded, in one sentence with the file and the key."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from adapters.rest import RestSettings
+from adapters.rest.mapping_file import load
+from adapters.rest.settings import mapping_text
+from adapters.sdk import SettingsError
+
+GOOD = mapping_text("adapters.rest:examples/pharmacy.mapping.toml")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "says"),
+    [
+        ("[check]", "[chek]", "vendor.toml: check: "),
+        ('fact = "Medication"', 'fact = "Drug"', "vendor.toml: resource dispenses.fact: there is no fact type 'Drug'"),
+        ("{local_id}/dispenses", "{patient}/dispenses", "there is no placeholder {patient} here"),
+        ("{local_id}/dispenses", "everybody/dispenses", "must say whom it is about"),
+        ("{nhs_number_spaced}", "all", "must say whom it is about"),
+        ('style = "page", page_param = "page"', 'style = "page"', "page_param"),
+        ('style = "page"', 'style = "scroll"', "vendor.toml: resource.0.paging"),
+        ('size_param = "size", size = 50', "size = 50", "size_param and size go together"),
+        ('name = "notes"', 'name = "dispenses"', "the name is taken"),
+        ('name = "notes"', 'name = "patient"', "the name is taken"),
+        ('fact = "Encounter"', 'fact = "Patient"', "people come from [patient]"),
+        ('RATE_LIMITED = "throttled"', 'RATE_LIMITED = "slow"', "errors.codes.RATE_LIMITED"),
+        ('code = "error.code"', 'code = "error."', "vendor.toml: errors.code: 'error.' is not JMESPath"),
+        ('answer_depends_on = "nothing"', 'headers = { Authorization = "x" }', "belongs to the source's auth table"),
+        ('family = "surname"', 'sirname = "surname"', "patient.fields.names[0].sirname: HumanName has no such field"),
+        ('convert = "uk_date"', 'convert = "us_date"', "patient.fields.birth_date.convert: there is no converter"),
+        ('items = "items"', "items = 5", "vendor.toml: patient.items"),
+        ("[source]", "[source", "vendor.toml: not TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(written: str, instead: str, says: str) -> None:
+    assert written in GOOD
+    with pytest.raises(SettingsError) as caught:
+        load(GOOD.replace(written, instead, 1), "vendor.toml")
+    assert says in str(caught.value)
+    assert str(caught.value).startswith("vendor.toml: ")
+
+
+def test_resources_may_share_one_answer() -> None:
+    shared = """
+[[resource]]
+name = "remarks"
+fact = "Communication"
+shares = "notes"
+where = "noteType == 'ADVICE'"
+native_id = "noteId"
+[resource.fields]
+payload = ["text"]
+"""
+    vendor = load(GOOD + shared, "vendor.toml")
+    (notes,) = (resource for resource in vendor.resources if resource.name == "notes")
+    assert notes.types == {"Encounter", "Communication"}
+    with pytest.raises(SettingsError, match="there is no earlier resource 'nothing'"):
+        load(GOOD + shared.replace('shares = "notes"', 'shares = "nothing"'), "vendor.toml")
+    with pytest.raises(SettingsError, match="with shares, path is the other resource's"):
+        load(GOOD + shared.replace("[resource.fields]", 'path = "x"\n[resource.fields]'), "vendor.toml")
+
+
+def test_a_relative_mapping_is_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(GOOD, "utf-8")
+    written = {"base_url": "https://vendor.example", "mapping": "own.toml"}
+    made = RestSettings.model_validate(written, context={"folder": tmp_path})
+    assert mapping_text(made.mapping) == GOOD
+    inside = written | {"mapping": "adapters.rest:examples/pharmacy.mapping.toml"}
+    assert mapping_text(RestSettings.model_validate(inside, context={"folder": tmp_path}).mapping) == GOOD
+    with pytest.raises(ValidationError):
+        RestSettings.model_validate(written | {"maping": "x"})
+
+
+@pytest.mark.parametrize("mapping", ["nowhere.toml", "no.such.package:x.toml", "adapters.rest:nowhere.toml"])
+def test_a_mapping_that_is_not_there_is_a_settings_error(mapping: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        mapping_text(mapping)
