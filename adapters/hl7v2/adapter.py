@@ -1,0 +1,220 @@
+"""A patient administration, laboratory or other system that answers HL7 v2 queries over MLLP.
+
+IHE ITI TF-2 3.21 and 3.22; HL7 v2.5.1 sections 3.3.19 (A19) and 7.3.3 (R02). Feeds are not this kind's business.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from adapters.hl7v2 import mllp, queries, reading
+from adapters.hl7v2.parser import Message, parse
+from adapters.hl7v2.queries import FORMS, Form, Key, Question
+from adapters.hl7v2.settings import Hl7v2Settings
+from adapters.sdk import (
+    NHS_NUMBER,
+    Adapter,
+    Ask,
+    Call,
+    DependsOn,
+    Health,
+    SettingsError,
+    Source,
+    SourceError,
+    SourceInvalid,
+    SourceRecord,
+    SourceRequest,
+    SourceTimeout,
+    Subject,
+)
+from schema.model.fact import Fact, Gap
+
+_LOCAL = "Patient/"
+_MAX_COMMIT_ACKS = 3
+_LARGE = 256 * 1024
+"""Bytes from which a message is parsed in a thread, so that nothing holds the loop."""
+
+
+class Hl7v2Adapter(Adapter[Hl7v2Settings]):
+    """Asks by NHS number or by the source's own patient number, the configured questions side by side."""
+
+    kind = "hl7v2"
+    settings_model = Hl7v2Settings
+    answer_depends_on = DependsOn.NOTHING
+
+    def __init__(self, source: Source[Hl7v2Settings]) -> None:
+        super().__init__(source)
+        self._answers = queries.answers(self.settings.queries)
+        self.types = frozenset().union(*self._answers.values())
+        own = {self.settings.mrn_system} if self.settings.mrn_system else set()
+        self.identifier_systems = frozenset({NHS_NUMBER, *own})
+        self._tls = _tls(self.settings)
+
+    async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
+        wanted = {
+            FORMS[query]: frozenset(types & ask.types) for query, types in self._answers.items() if types & ask.types
+        }
+        gate = asyncio.Semaphore(self.settings.max_connections)
+        tasks = [
+            asyncio.ensure_future(self._ask(form, types, keys, call, gate))
+            for keys in self._keys(ask.subject)
+            for form, types in wanted.items()
+        ]
+        failure: SourceError | None = None
+        try:
+            for done in asyncio.as_completed(tasks):
+                record, error = await done
+                if record is not None:
+                    yield record
+                failure = failure or error
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if failure is not None:
+            raise failure
+
+    def read(self, record: SourceRecord) -> Iterable[Fact | Gap]:
+        # What another question answers is stated there, once: here it would come again under the same native ids.
+        elsewhere = self.types - record.types - {"Patient"}
+        items = reading.read(record, self.settings, self.source.timezone, self.source.id)
+        return (i for i in items if (i.fact_type if isinstance(i, Gap) else type(i).__name__) not in elsewhere)
+
+    async def check(self, call: Call) -> Health:
+        """Every configured question, asked about the test patient."""
+        key = self._nhs(self.settings.check_nhs_number)
+        known = 0
+        for query in self.settings.queries:
+            answer = await self._converse(FORMS[query], self._answers[query], key, call)
+            if answer.failure is not None:
+                raise answer.failure
+            known += answer.found
+        total = len(self.settings.queries)
+        knows = "knows" if known else "does not know"
+        return Health(detail=f"answered {total} of {total} queries; {knows} the test patient")
+
+    def _keys(self, subject: Subject) -> list[list[Key]]:
+        """Whom to ask about: each linked number of the source's own; else the identifiers, the current one first.
+
+        Every inner list is tried in order until the source knows somebody.
+        """
+        local = [number.removeprefix(_LOCAL) for number in subject.local_ids if number.startswith(_LOCAL)]
+        if local:
+            return [[self._own(number)] for number in local]
+        keys = [
+            self._nhs(one.value) if one.system == NHS_NUMBER else self._own(one.value)
+            for one in subject.identifiers
+            if one.system in self.identifier_systems
+        ]
+        return [keys] if keys else []
+
+    def _own(self, number: str) -> Key:
+        return Key(value=number, authority=self.settings.mrn_authority, type="MR")
+
+    def _nhs(self, number: str) -> Key:
+        return Key(value=number, authority="NHS", type="NH")
+
+    async def _ask(
+        self, form: Form, types: frozenset[str], keys: list[Key], call: Call, gate: asyncio.Semaphore
+    ) -> tuple[SourceRecord | None, SourceError | None]:
+        """The answer to one question, and what went wrong: a failure here must not cost the other answers."""
+        try:
+            async with asyncio.timeout(call.remaining_s()):
+                await gate.acquire()
+        except TimeoutError:
+            return None, SourceTimeout("there was no time left to ask the source")
+        try:
+            answer = await self._first_known(form, types, keys, call)
+        except SourceError as error:
+            return None, error
+        finally:
+            gate.release()
+        return answer.record, answer.failure
+
+    async def _first_known(self, form: Form, types: frozenset[str], keys: list[Key], call: Call) -> "_Answer":
+        for key in keys[:-1]:
+            answer = await self._converse(form, types, key, call)
+            if answer.found or answer.failure is not None:
+                return answer
+        return await self._converse(form, types, keys[-1], call)
+
+    async def _converse(self, form: Form, types: frozenset[str], key: Key, call: Call) -> "_Answer":
+        """Ask, and follow the continuations. Pages that came before a failure are kept, marked as truncated."""
+        pages: list[bytes] = []
+        pointers: set[str] = set()
+        found = truncated = False
+        failure: SourceError | None = None
+        question = self._question(form, key)
+        while True:
+            try:
+                payload, message = await self._exchange(question, call)
+            except SourceError as error:
+                if not pages:
+                    raise
+                failure, truncated = error, True
+                break
+            pages.append(payload)
+            found = found or queries.found(message) == "found"
+            pointer = queries.pointer(message)
+            if pointer is None:
+                break
+            if pointer in pointers or len(pages) == self.settings.max_pages:
+                truncated = True
+                break
+            pointers.add(pointer)
+            question = self._question(form, key, question.tag, pointer)
+        record = SourceRecord(
+            kind=form.answer,
+            types=types,
+            parts=tuple(pages),
+            retrieved=datetime.now(UTC),
+            truncated=truncated,
+            media_type="application/hl7-v2+er7",
+        )
+        return _Answer(record=record, found=found, failure=failure)
+
+    def _question(self, form: Form, key: Key, tag: str | None = None, pointer: str | None = None) -> Question:
+        return queries.question(form, key, self.settings, datetime.now(self.source.timezone), tag, pointer)
+
+    async def _exchange(self, question: Question, call: Call) -> tuple[bytes, Message]:
+        """One connection for each message: many listeners close it after their answer."""
+        settings = self.settings
+        async with mllp.Connection(settings.host, settings.port, call, settings.max_frame_bytes, self._tls) as line:
+            payload = await line.exchange(question.payload)
+            for _ in range(_MAX_COMMIT_ACKS):
+                if payload == mllp.NAK:
+                    raise SourceRequest("the source refuses the message (MLLP negative acknowledgement)")
+                if payload != mllp.ACK:
+                    message = await self._parse(payload)
+                    if queries.acknowledged(message, question) != "wait":
+                        return payload, message
+                payload = await line.receive()
+        raise SourceInvalid("the source acknowledges the question again and again and does not answer it")
+
+    async def _parse(self, payload: bytes) -> Message:
+        if len(payload) < _LARGE:
+            return parse(payload, self.settings.charset)
+        return await asyncio.to_thread(parse, payload, self.settings.charset)
+
+
+class _Answer(Struct, frozen=True, kw_only=True):
+    record: SourceRecord
+    found: bool
+    failure: SourceError | None
+
+
+def _tls(settings: Hl7v2Settings) -> ssl.SSLContext | None:
+    """Raises SettingsError when a certificate file cannot be used."""
+    if not settings.tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.tls_cert:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError:
+        raise SettingsError("tls_ca, tls_cert or tls_key cannot be read as certificates and key") from None
+    return context
