@@ -26,6 +26,7 @@ WAY_OF_LIFE = frozenset(
         "1082641000000106",  # Alcohol units consumed per week
         "1082631000000102",  # Alcohol units consumed per day
         "160573003",  # Alcohol intake
+        "160593006",  # Alcohol intake within recommended sensible limits
         "228273003",  # Finding relating to alcohol drinking behaviour
         "219006",  # Current drinker of alcohol
         "105542008",  # Teetotaller

@@ -35,8 +35,17 @@ class Index:
                 self._bases.add(full_url.removesuffix("/" + identity))
 
     def native_id(self, resource: Element) -> str | None:
-        """`<Type>/<id>` of a resource of this record; None when it has no id at all."""
-        return self._native.get(id(resource.value)) or _identity(resource, None)
+        """`<Type>/<id>` of a resource of this record; None when it has no id at all.
+
+        The id of a contained resource means something only inside its container (R4 section 2.3.0.1), so it is named
+        `<Type>/<container's id>#<id>` where the container has an id.
+        """
+        known = self._native.get(id(resource.value)) or _identity(resource, None)
+        container = resource.container
+        if known is None or container.value is resource.value or (outer := container.text("id")) is None:
+            return known
+        kind, _, own = known.partition("/")
+        return f"{kind}/{outer}#{own}"
 
     def canonical(self, reference: Element) -> str | None:
         """What a reference names, as `<Type>/<id>` where it is in this source; None when it names nothing literal."""
@@ -45,7 +54,7 @@ class Index:
             return self._logical(reference)
         if text.startswith("#"):
             contained = self.resolve(reference)
-            return f"{contained.type}/{text[1:]}" if contained is not None else text
+            return self.native_id(contained) if contained is not None else text
         if text in self._by_url:
             return self.native_id(self._by_url[text]) or text
         match = _LITERAL.fullmatch(text.partition("|")[0])

@@ -5,7 +5,6 @@
 Truth: FHIR R4 section 3.1.1 and 3.1.0; paging links in the manner of HAPI FHIR.
 """
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from adapters.fhir.simulate_national import gpconnect_app, pds_app
+from adapters.testing.simulation import json_bytes
 
 __all__ = ["gpconnect_app", "pds_app", "search_app"]
 
@@ -187,7 +187,7 @@ class _Server:
 
 def answer(resource: Resource, status: int = 200) -> web.Response:
     """A resource as a FHIR server sends it."""
-    return web.Response(body=json.dumps(resource).encode(), status=status, content_type=MEDIA_TYPE)
+    return web.Response(body=json_bytes(resource), status=status, content_type=MEDIA_TYPE)
 
 
 def outcome(status: int, code: str) -> web.Response:

@@ -13,6 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
+from adapters.testing.simulation import json_bytes
+
 Resource = dict[str, Any]
 
 MEDIA_TYPE = "application/fhir+json"
@@ -263,7 +265,7 @@ def _details(code: str) -> Resource:
 
 
 def _answer(resource: Resource, status: int = 200) -> web.Response:
-    return web.Response(body=json.dumps(resource).encode(), status=status, content_type=MEDIA_TYPE)
+    return web.Response(body=json_bytes(resource), status=status, content_type=MEDIA_TYPE)
 
 
 def _spine_outcome(status: int, code: str, spine: str) -> web.Response:

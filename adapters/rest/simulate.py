@@ -7,18 +7,15 @@ sections 2.3.1 and 4.4.
 
 import base64
 import hmac
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
-import msgspec
 from aiohttp import web
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+from adapters.testing.simulation import json_bytes, raw_json
 
 Row = dict[str, Any]
 PagingStyle = Literal["none", "page", "cursor", "link"]
@@ -93,7 +90,7 @@ class VendorApi:
 
 def rows_of(text: str) -> tuple[Row, ...]:
     """The rows of a vendor's JSON text, numbers with their digits."""
-    return tuple(json.loads(text, parse_float=Decimal))
+    return tuple(raw_json(text))
 
 
 def pharmacy_api(files: Mapping[str, str], api_key: str) -> VendorApi:
@@ -261,5 +258,5 @@ class _Vendor:
 
 def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(
-        body=_ENCODER.encode(value), status=status, headers=headers, content_type="application/json", charset="utf-8"
+        body=json_bytes(value), status=status, headers=headers, content_type="application/json", charset="utf-8"
     )

@@ -1,10 +1,14 @@
 """The simulators' common ground: a real server on a loopback port whose faults can be switched while it runs."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
 
+import msgspec
 from aiohttp import web
 
 
@@ -30,6 +34,19 @@ class Faults:
             await self.hold.wait()
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def raw_json(text: str) -> Any:
+    """A raw record's JSON, with the digits of its numbers kept: 13.50 is not 13.5."""
+    return json.loads(text, parse_float=Decimal)
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON as it goes on the wire, digits kept."""
+    return _encode(value)
 
 
 LOGIN_PAGE = "<!doctype html><html><title>Sign in</title><body>Your session has expired.</body></html>"
