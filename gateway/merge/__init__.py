@@ -1,0 +1,36 @@
+"""Pure functions from the facts of one person to merged facts with their conflicts, and to sections with their
+silences. MERGE.md 2-4.
+
+    ids = Ids(secret)                                          keyed ids of facts and merged facts
+    held, replaced = current(facts)                            what each source holds now; before the viewer's policy
+    merged = merge(visible, ids, linked=pairs)                 one fact type, any mixture of sources; after the policy
+    shown = section(AllergyIntolerance, merged, per_source)    with its status and the reason why it is empty
+
+Nothing here does I/O or knows a clock. A new fact type is one module under `types`.
+"""
+
+from gateway.merge.absence import section
+from gateway.merge.concepts import Code, Product, Terminology, delivered, load
+from gateway.merge.engine import Linked, MixedSubjects, MixedTypes, merge
+from gateway.merge.ids import Ids
+from gateway.merge.precedence import precedence
+from gateway.merge.times import when_of
+from gateway.merge.versions import current, newest
+
+__all__ = [
+    "Code",
+    "Ids",
+    "Linked",
+    "MixedSubjects",
+    "MixedTypes",
+    "Product",
+    "Terminology",
+    "current",
+    "delivered",
+    "load",
+    "merge",
+    "newest",
+    "precedence",
+    "section",
+    "when_of",
+]

@@ -1,0 +1,233 @@
+"""Concepts: which codes mean the same, and the short lists that the merge rules consult.
+
+Truth: an exact code in a canonical code system; then equivalences that somebody supplied (FHIR ConceptMap,
+relationship `equivalent` or `equal` only: R4 section ConceptMap.group.element.target.equivalence). Nothing else. A
+code of a system that is not named by a URI or a listed alias (HL7 v2 "L", "99LAB") means something only to its
+sender: unmapped, never merged, cannot tell.
+
+The lists are data (`terminology.toml`), versioned and replaceable: a deployment's clinical safety officer owns them.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from schema.model.values import CodeableConcept, Coding
+
+Code = tuple[str, str]
+"""A canonical (system, code)."""
+
+_NONE: frozenset[Code] = frozenset()
+
+
+class Product(Struct, frozen=True, kw_only=True):
+    """A medicinal product as a drug dictionary such as dm+d knows it."""
+
+    code: str
+    level: str
+    """dm+d level: VTM, VMP, AMP, VMPP or AMPP."""
+    name: str
+    ingredient: str | None = None
+    """What it holds: products of one ingredient can disagree with each other."""
+    strength: str | None = None
+    form: str | None = None
+    route: str | None = None
+    brand: str | None = None
+    brand_critical: bool = False
+
+
+class Terminology(Struct, frozen=True, kw_only=True):
+    """What the merge knows about codes. Immutable; `extended` gives a larger one."""
+
+    version: str
+    canonical: Mapping[str, str]
+    """Code system names as sources write them -> the canonical URI."""
+    equivalent: Mapping[Code, frozenset[Code]]
+    long_term: frozenset[Code]
+    family_history: frozenset[Code]
+    nil_known: Mapping[Code, str]
+    """Codes that state that there is no allergy -> of which kind: all, medication, food, environment."""
+    drug_allergens: frozenset[Code]
+    allergen_classes: Mapping[Code, frozenset[str]]
+    """Allergen -> the classes it is a member of."""
+    allergen_class_codes: Mapping[Code, str]
+    """The code of a class itself -> the class."""
+    sides: Mapping[Code, str]
+    products: Mapping[Code, Product]
+    brand_critical_words: tuple[str, ...]
+    frequencies: Mapping[str, str]
+    """Words for how often -> one spelling of it."""
+    orders_join_courses: bool = False
+    """Whether an order (REQUEST) may be the same thing as a course (STATEMENT), or is only linked with it."""
+
+    def concept(self, coding: Coding) -> Code | None:
+        """The canonical code, or None when its system is not known to others than the sender."""
+        system, code = coding.system, coding.code
+        if not system or not code:
+            return None
+        canonical = self.canonical.get(system) or self.canonical.get(system.rstrip("/"))
+        if canonical is None:
+            if ":" not in system:
+                return None
+            canonical = system.rstrip("/")
+        return (canonical, code.strip())
+
+    def concepts(self, concept: CodeableConcept | None) -> frozenset[Code]:
+        """Every canonical code that the source gave, and what is supplied as equivalent to them."""
+        if concept is None or not concept.codings:
+            return _NONE
+        codes: list[Code] = []
+        for coding in concept.codings:
+            code = self.concept(coding)
+            if code is not None:
+                codes.append(code)
+                if code in self.equivalent:
+                    codes += self.equivalent[code]
+        return frozenset(codes)
+
+    def is_mapped(self, concept: CodeableConcept | None) -> bool:
+        """Whether a code of it belongs to a code system that this terminology knows: without one, nobody can tell."""
+        known = set(self.canonical.values())
+        return any(system in known for system, _ in self.concepts(concept))
+
+    def is_long_term(self, code: Code) -> bool:
+        """Whether the condition lasts, so that its onset does not tell one from another."""
+        return code in self.long_term
+
+    def is_drug_allergen(self, code: Code) -> bool:
+        """Whether it is a medicine, or an allergy to one."""
+        return code in self.drug_allergens
+
+    def product(self, code: Code) -> Product | None:
+        """What the drug dictionary says about a product."""
+        return self.products.get(code)
+
+    def ingredient(self, code: Code) -> str | None:
+        """What the product holds; None when not known, and then nothing is claimed."""
+        product = self.products.get(code)
+        return product.ingredient if product else None
+
+    def brand_critical(self, code: Code) -> bool:
+        """Whether two brands of this product must not be taken for each other."""
+        product = self.products.get(code)
+        return product is not None and product.brand_critical
+
+    def extended(
+        self,
+        *,
+        products: Iterable[Mapping[str, Any]] = (),
+        concept_maps: Iterable[Mapping[str, Any]] = (),
+        orders_join_courses: bool | None = None,
+    ) -> "Terminology":
+        """With a drug dictionary and FHIR ConceptMap resources that a deployment supplies."""
+        pairs = [pair for resource in concept_maps for pair in _equivalences(self, resource)]
+        return structs.replace(
+            self,
+            products={**self.products, **dict(_product(self, row) for row in products)},
+            equivalent=_closed(pairs, self.equivalent),
+            orders_join_courses=self.orders_join_courses if orders_join_courses is None else orders_join_courses,
+        )
+
+
+def load(path: Path) -> Terminology:
+    """Read a terminology file. Raises ValueError when a key is missing or unknown."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        return _built(table)
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError(f"{path.name} is not a terminology file: compare it with the one delivered") from None
+
+
+@cache
+def delivered() -> Terminology:
+    """The terminology that comes with Sherwood."""
+    return load(Path(__file__).with_name("terminology.toml"))
+
+
+def _built(table: dict[str, Any]) -> Terminology:
+    systems: dict[str, dict[str, Any]] = table["system"]
+    canonical = {alias: entry["uri"] for entry in systems.values() for alias in (entry["uri"], *entry["aliases"])}
+    uri = {name: entry["uri"] for name, entry in systems.items()}
+
+    def code(text: str) -> Code:
+        name, _, value = text.partition(":")
+        return (uri[name], value)
+
+    def codes(names: Iterable[str]) -> frozenset[Code]:
+        return frozenset(code(name) for name in names)
+
+    allergens = table["allergy"]
+    members: dict[Code, set[str]] = {}
+    for name, group in allergens["class"].items():
+        for member in codes(group["members"]):
+            members.setdefault(member, set()).add(name)
+    class_codes = {one: name for name, group in allergens["class"].items() for one in codes(group["codes"])}
+    medicine = table["medication"]
+    groups = [[code(name) for name in group] for group in table["equivalent"]["groups"]]
+    return Terminology(
+        version=table["version"],
+        canonical=canonical,
+        equivalent=_closed([(group[0], other) for group in groups for other in group[1:]], {}),
+        long_term=codes(table["condition"]["long_term"]),
+        family_history=codes(table["condition"]["family_history"]),
+        nil_known={one: kind for kind, names in allergens["nil_known"].items() for one in codes(names)},
+        drug_allergens=codes(allergens["drug"]) | frozenset(members) | frozenset(class_codes),
+        allergen_classes={one: frozenset(names) for one, names in members.items()},
+        allergen_class_codes=class_codes,
+        sides={one: side for side, names in table["side"].items() for one in codes(names)},
+        products={code(key): Product(code=code(key)[1], **row) for key, row in medicine["product"].items()},
+        brand_critical_words=tuple(medicine["brand_critical_words"]),
+        frequencies={words: name for name, spellings in medicine["frequency"].items() for words in spellings},
+        orders_join_courses=medicine["orders_join_courses"],
+    )
+
+
+def _closed(pairs: list[tuple[Code, Code]], known: Mapping[Code, frozenset[Code]]) -> dict[Code, frozenset[Code]]:
+    """Equivalence works both ways and along chains: each code with all the others of its group."""
+    group: dict[Code, set[Code]] = {}
+    for a, b in [*pairs, *((one, other) for one, others in known.items() for other in others)]:
+        together = group.get(a, {a}) | group.get(b, {b})
+        for member in together:
+            group[member] = together
+    return {member: frozenset(together - {member}) for member, together in group.items()}
+
+
+def _equivalences(terms: Terminology, resource: Mapping[str, Any]) -> Iterable[tuple[Code, Code]]:
+    for group in resource.get("group", ()):
+        for element in group.get("element", ()):
+            one = terms.concept(Coding(system=group.get("source"), code=element.get("code")))
+            for target in element.get("target", ()):
+                # R4 says "equivalence", R5 "relationship"; broader and narrower only group on screen.
+                relation = target.get("equivalence") or target.get("relationship")
+                other = terms.concept(Coding(system=group.get("target"), code=target.get("code")))
+                if relation in ("equivalent", "equal") and one is not None and other is not None:
+                    yield (one, other)
+
+
+def _product(terms: Terminology, row: Mapping[str, Any]) -> tuple[Code, Product]:
+    """A row of a dm+d extract: code, level, name, vtm, strength, form, route, brand, brandCritical."""
+    system = terms.canonical["https://dmd.nhs.uk"]
+    return (system, row["code"]), Product(
+        code=row["code"],
+        level=row["level"],
+        name=row["name"],
+        ingredient=row.get("vtmName") or row.get("vtm"),
+        strength=row.get("strength"),
+        form=row.get("form"),
+        route=row.get("route"),
+        brand=row.get("brand") or _brand(row),
+        brand_critical=bool(row.get("brandCritical")),
+    )
+
+
+def _brand(row: Mapping[str, Any]) -> str | None:
+    """An actual product (AMP) begins with its brand name, unless it goes by the name of what it holds."""
+    if not str(row["level"]).startswith("AMP"):
+        return None
+    first = str(row["name"]).partition(" ")[0]
+    generic = str(row.get("vtmName") or "").partition(" ")[0]
+    return None if not first or first.casefold() == generic.casefold() else first

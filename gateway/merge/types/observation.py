@@ -1,0 +1,155 @@
+"""Measurements and findings, social history among them.
+
+Same when one holds: the same result or specimen number with its assigner, and the same concept; or the same concept,
+the same instant (both known to the minute), from different sources. In both: specimen type, body site, device against
+laboratory and patient-reported against professional must not differ, and the value must be equal, up to the rounding
+of the last digit, with the same comparator. Numbers of one assigner that have nothing in common mean two results. A
+specimen holds many analytes, so a number alone never makes two results one.
+
+Never merged, shown as a conflict: different values; a cancelled result with one that stands. Equal values of
+different sources within five minutes, or where one is known only to the day, are only proposed: linked. Values that
+cannot be compared (another unit, another kind) are linked. 0, false, components alone and a dataAbsentReason are
+values.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.merge.compare import Answer, compare_concepts, same_codes
+from gateway.merge.concepts import Code, Terminology
+from gateway.merge.identifiers import IdKey, contradict, id_keys
+from gateway.merge.rule import Compared, Keys, Relation, Rule
+from gateway.merge.times import day_number, instant, start_of
+from gateway.merge.values import compare_values, value_text
+from schema.model.clinical import Observation
+from schema.model.view import SourceFact
+
+NEAR_S = 300.0
+_LABORATORY = frozenset({"laboratory", "LAB"})
+
+
+class _Observation(Struct, frozen=True, gc=False):
+    fact: Observation
+    source: str
+    codes: frozenset[Code]
+    at: float | None
+    day: int | None
+    """Where `at` is None this is all that is known: a date, or an hour that happens twice."""
+    results: frozenset[IdKey]
+    specimens: frozenset[IdKey]
+
+
+_NOTHING: frozenset[IdKey] = frozenset()
+
+
+class ObservationRule(Rule[_Observation]):
+    """See the module."""
+
+    def __init__(self, terms: Terminology) -> None:
+        super().__init__(terms)
+        self.compared = (
+            Compared("value", self._value, lambda x: value_text(x.fact)),
+            Compared("status", _cancelled, lambda x: x.fact.status),
+        )
+
+    def look(self, stated: SourceFact[Any]) -> _Observation:
+        fact: Observation = stated.fact
+        when = start_of(fact.effective)
+        return _Observation(
+            fact,
+            stated.provenance.source.id,
+            self.terms.concepts(fact.code),
+            instant(when),
+            day_number(when),
+            id_keys(fact.identifiers) if fact.identifiers else _NOTHING,
+            _specimens(fact.specimen) if fact.specimen else _NOTHING,
+        )
+
+    def signature(self, seen: _Observation) -> Hashable:
+        """Plain amounts only, which is what comes in thousands: 13.5 and 13.50 are two, as their rounding differs."""
+        fact = seen.fact
+        amount = fact.value_quantity
+        if amount is None or fact.components or seen.specimens or not seen.codes:
+            return None
+        return (
+            seen.codes,
+            seen.at,
+            seen.day,
+            seen.results,
+            str(amount.value),
+            amount.comparator,
+            amount.unit,
+            amount.code,
+            amount.system,
+            fact.patient_reported,
+            fact.status == "cancelled",
+            _made_by(fact),
+            fact.specimen_type,
+            fact.body_site,
+        )
+
+    def keys(self, seen: _Observation) -> Keys:
+        active: list[Hashable] = []
+        passive: list[Hashable] = []
+        for code in seen.codes:
+            if seen.at is not None:
+                bucket = int(seen.at // NEAR_S)
+                active += ((code, bucket), (code, bucket + 1))
+                passive.append(("day", code, seen.day))
+            elif seen.day is not None:
+                active.append(("day", code, seen.day))
+            for number in seen.results | seen.specimens:
+                active.append((number, code))
+        return Keys(active, passive)
+
+    def relation(self, a: _Observation, b: _Observation) -> Relation:
+        if not same_codes(a.codes, b.codes) or self._context_differs(a.fact, b.fact):
+            return Relation.APART
+        if a.results & b.results or a.specimens & b.specimens:
+            return Relation.COMPARABLE
+        if a.source == b.source or contradict(a.results, b.results) or contradict(a.specimens, b.specimens):
+            return Relation.APART
+        if a.at is not None and a.at == b.at:
+            return Relation.COMPARABLE
+        near = (
+            abs(a.at - b.at) <= NEAR_S
+            if a.at is not None and b.at is not None
+            else a.day is not None and a.day == b.day
+        )
+        return (
+            Relation.RELATED if near and compare_values(a.fact, b.fact, self.terms) is Answer.AGREE else Relation.APART
+        )
+
+    def _context_differs(self, a: Observation, b: Observation) -> bool:
+        if a.patient_reported is not b.patient_reported:
+            return True
+        if (first := _made_by(a)) and (second := _made_by(b)) and first != second:
+            return True
+        specimen = compare_concepts(a.specimen_type, b.specimen_type, self.terms)
+        site = compare_concepts(a.body_site, b.body_site, self.terms)
+        return any(answer in (Answer.DIFFER, Answer.UNKNOWN) for answer in (specimen, site))
+
+    def _value(self, a: _Observation, b: _Observation) -> Answer:
+        return compare_values(a.fact, b.fact, self.terms)
+
+
+def _specimens(said: str) -> frozenset[IdKey]:
+    """A specimen's number counts only with its assigner, written `issuer|number` as FHIR writes tokens."""
+    issuer, bar, number = said.rpartition("|")
+    return frozenset({(issuer.strip(), number.strip())}) if bar and issuer.strip() and number.strip() else frozenset()
+
+
+def _made_by(fact: Observation) -> str | None:
+    """In a laboratory or by a device at the bedside or at home; None when the source does not say."""
+    for category in fact.categories:
+        for coding in category.codings:
+            if coding.code in _LABORATORY:
+                return "laboratory"
+    return "device" if fact.device else None
+
+
+def _cancelled(a: _Observation, b: _Observation) -> Answer:
+    first, second = a.fact.status == "cancelled", b.fact.status == "cancelled"
+    return Answer.AGREE if first is second else Answer.DIFFER

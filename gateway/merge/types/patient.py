@@ -1,0 +1,47 @@
+"""Demographics: every record linked to the person is about the person, so all are the same thing, one for each source.
+
+Two registrations in one source stay two, linked. What the records disagree on is seen side by side in the members;
+one disagreement is named because it must not be overlooked: dead here, stated to be living there.
+"""
+
+from typing import Any
+
+from gateway.merge.compare import Answer
+from gateway.merge.concepts import Terminology
+from gateway.merge.rule import Compared, Keys, Relation, Rule
+from schema.model.clinical import Patient
+from schema.model.view import SourceFact
+
+
+class PatientRule(Rule[Patient]):
+    """See the module."""
+
+    def __init__(self, terms: Terminology) -> None:
+        super().__init__(terms)
+        self.compared = (Compared("deceased", _deceased, _text, divides=False),)
+
+    def look(self, stated: SourceFact[Any]) -> Patient:
+        fact: Patient = stated.fact
+        return fact
+
+    def keys(self, seen: Patient) -> Keys:
+        return Keys(active=("person",))
+
+    def relation(self, a: Patient, b: Patient) -> Relation:
+        return Relation.COMPARABLE
+
+
+def _dead(fact: Patient) -> bool | None:
+    return True if fact.deceased_at is not None else fact.deceased
+
+
+def _deceased(a: Patient, b: Patient) -> Answer:
+    first, second = _dead(a), _dead(b)
+    if first is None or second is None:
+        return Answer.UNSTATED
+    return Answer.AGREE if first is second else Answer.DIFFER
+
+
+def _text(fact: Patient) -> str | None:
+    dead = _dead(fact)
+    return None if dead is None else "true" if dead else "false"

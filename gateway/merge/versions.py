@@ -1,0 +1,71 @@
+"""Versions of one source's statement: the same delivered twice, and one that the source has since replaced.
+
+This looks at what a source says about its own statements, so it comes before any merging across sources.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from schema.model.clinical import DocumentReference
+from schema.model.view import SourceFact
+
+
+def newest(facts: Iterable[SourceFact[Any]]) -> list[SourceFact[Any]]:
+    """One fact for each id, in the order of ids: the newest recorded, then the last received, whatever order they
+    came in."""
+    found: dict[str, SourceFact[Any]] = {}
+    for one in facts:
+        known = found.setdefault(one.id, one)
+        if known is not one and _age(known) < _age(one):
+            found[one.id] = one
+    return [found[name] for name in sorted(found)]
+
+
+def current(facts: Iterable[SourceFact[Any]]) -> tuple[list[SourceFact[Any]], list[SourceFact[Any]]]:
+    """(What holds now, what was replaced). For the gathering, before any viewer's policy is applied.
+
+    A statement is replaced when another of the same source and patient names its native id in `replaces`. A document is
+    not: its older versions stay, linked to the newest. Statements that replace each other in a circle all hold.
+    """
+    known = newest(facts)
+    by_name = {
+        (one.provenance.source.id, one.provenance.local_patient_id, name): one
+        for one in known
+        for name in (one.fact.native_id, *one.fact.folds)
+    }
+    replaced: dict[str, set[str]] = {}
+    for one in known:
+        if isinstance(one.fact, DocumentReference):
+            continue
+        for name in one.fact.replaces:
+            other = by_name.get((one.provenance.source.id, one.provenance.local_patient_id, name))
+            if other is not None and other is not one and type(other.fact) is type(one.fact):
+                replaced.setdefault(other.id, set()).add(one.id)
+    gone = {name for name in replaced if not _replaces_itself(name, replaced)}
+    return [one for one in known if one.id not in gone], [one for one in known if one.id in gone]
+
+
+def _replaces_itself(name: str, replaced: dict[str, set[str]]) -> bool:
+    seen: set[str] = set()
+    ahead = list(replaced.get(name, ()))
+    while ahead:
+        one = ahead.pop()
+        if one == name:
+            return True
+        if one not in seen:
+            seen.add(one)
+            ahead.extend(replaced.get(one, ()))
+    return False
+
+
+def _age(one: SourceFact[Any]) -> tuple[float, float, bool, bytes]:
+    """At equal times a withdrawal wins; the bytes only make the choice the same in every order."""
+    recorded = one.fact.recorded
+    return (
+        recorded.earliest.timestamp() if recorded else float("-inf"),
+        one.provenance.retrieved.timestamp(),
+        one.fact.entered_in_error,
+        msgspec.msgpack.encode(one),
+    )

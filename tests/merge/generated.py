@@ -1,0 +1,190 @@
+"""Facts of one person from several sources, drawn from small pools so that they meet often. For the properties of the
+merge."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from schema.model.clinical import (
+    AllergyIntolerance,
+    Appointment,
+    Condition,
+    Consent,
+    DiagnosticReport,
+    DocumentReference,
+    Encounter,
+    Immunization,
+    Medication,
+    MedicationKind,
+    Observation,
+    ObservationComponent,
+    Patient,
+    Polarity,
+    Procedure,
+    Reaction,
+    RelatedPerson,
+    SocialHistory,
+)
+from schema.model.fact import Fact
+from schema.model.values import Attachment, CodeableConcept, Coding, ContactPoint, HumanName
+from schema.model.view import SourceFact
+from tests.merge.making import DMD, READ, SCT, amount, at, coded, number, said, since, words
+
+SOURCES = "abcd"
+
+
+def maybe(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from((None, *values))
+
+
+def concepts(*codes: str, system: str = SCT) -> st.SearchStrategy[CodeableConcept | None]:
+    """Mostly exact codes; else another system's, a sender's own, several at once, words, or none."""
+    exact = [coded(code, system, "Something") for code in codes]
+    other = [
+        coded("C10F.", READ, "Something"),
+        coded(codes[0], "urn:trust:codes", "Something"),
+        coded(codes[0], "L", "Something"),
+        coded(codes[0], None),
+        words("Something"),
+        CodeableConcept(codings=(Coding(system=system, code=codes[0]), Coding(system=READ, code="C10F."))),
+        CodeableConcept(codings=(Coding(system=system, code=codes[-1]), Coding(system=READ, code="C10F."))),
+    ]
+    return st.sampled_from([*exact, *exact, *other, None])
+
+
+DAYS = st.sampled_from(
+    [None]
+    + [
+        at(text)
+        for text in ("2026-01-01", "2026-01-02", "2026-01-09", "2026-01-15", "2026-01-30", "2026-03-20", "2020-01-01")
+    ]
+    + [at(text) for text in ("2026", "2026-01", "2026-01-01T10:00:00Z", "2026-01-02T00:30:00+01:00")]
+)
+INSTANTS = st.sampled_from(
+    [None, since("2026-01-01"), since("2026-01"), since("2026-10-25T01:30:00")]
+    + [since(f"2026-01-01T10:{minute:02d}:00Z") for minute in (0, 0, 4, 8, 12, 16, 46)]
+)
+NUMBERS = st.sampled_from(
+    [
+        (),
+        (),
+        (number("1"),),
+        (number("2"),),
+        (number("1"), number("2")),
+        (number("1", "urn:oid:9"),),
+        (number("1", None),),
+        (number("1", kind="VN"),),
+        (number("7", kind="REF"),),
+    ]
+)
+PERIODS = DAYS.map(lambda when: since(when.text) if when else None)
+SITES = st.sampled_from([(), (words("Left foot"),), (words("Right foot"),), (coded("22335008", display="Foot"),)])
+
+BASE: dict[str, st.SearchStrategy[Any]] = {
+    "entered_in_error": st.sampled_from([False] * 9 + [True]),
+    "recorded": DAYS,
+    "identifiers": NUMBERS,
+}
+POLARITY = st.sampled_from([Polarity.PRESENT] * 3 + [Polarity.ABSENT])
+FIELDS: dict[type[Fact], dict[str, st.SearchStrategy[Any]]] = {
+    AllergyIntolerance: {
+        "code": concepts("91936005", "716186003", "409137002", "372687004", "764146007"),
+        "polarity": POLARITY,
+        "clinical_status": maybe("active", "resolved", "inactive"),
+        "verification_status": maybe("confirmed", "unconfirmed", "refuted"),
+        "criticality": maybe("low", "high", "unable-to-assess"),
+        "type": maybe("allergy", "intolerance"),
+        "categories": st.sampled_from([(), ("food",), ("medication",)]),
+        "reactions": st.sampled_from(
+            [(), (Reaction(manifestations=(words("rash"),)),), (Reaction(manifestations=(coded("1"),)),)]
+        ),
+    },
+    Condition: {
+        "code": concepts("44054006", "128045006"),
+        "polarity": POLARITY,
+        "clinical_status": maybe("active", "resolved", "inactive"),
+        "verification_status": maybe("confirmed", "provisional", "refuted"),
+        "onset": DAYS,
+        "body_sites": SITES,
+        "categories": st.sampled_from([(), (), (coded("family-history", "urn:x"),)]),
+    },
+    Medication: {
+        "kind": st.sampled_from([*[MedicationKind.STATEMENT] * 3, *MedicationKind]),
+        "code": concepts("1003", "1001", "1002", system=DMD),
+        "status": maybe("active", "stopped", "completed"),
+        "effective": PERIODS,
+        "dose": maybe(amount("75", "mg"), amount("150", "mg"), amount("0.15", "g")),
+        "dosage": maybe("Take ONE daily", "Take TWO daily"),
+        "frequency": maybe("od", "once daily", "bd"),
+        "brand": maybe("Efexor"),
+        "intent": maybe("plan", "order"),
+        "issues": maybe(2),
+        "based_on": st.sampled_from([(), ("Medication/0",)]),
+    },
+    Immunization: {
+        "vaccine_code": concepts("1181000221105"),
+        "status": maybe("completed", "not-done"),
+        "occurrence": DAYS,
+        "dose_number": maybe("1", "2"),
+    },
+    Procedure: {
+        "code": concepts("36777000"),
+        "status": maybe("completed", "not-done", "preparation"),
+        "performed": PERIODS,
+        "body_sites": SITES,
+    },
+    Encounter: {
+        "encounter_class": maybe(coded("IMP"), coded("EMER")),
+        "service": maybe(words("Cardiology")),
+        "service_provider": maybe("Trust A", "trust a"),
+        "period": INSTANTS,
+        "part_of": maybe("Encounter/0"),
+    },
+    DocumentReference: {
+        "contents": st.sampled_from([(), (Attachment(hash="x"),), (Attachment(hash="x"), Attachment(hash="y"))]),
+        "date": DAYS,
+        "replaces": st.sampled_from([(), ("DocumentReference/0",)]),
+    },
+    DiagnosticReport: {"code": concepts("26604007", "997531000000108"), "status": maybe("final", "cancelled")},
+    Appointment: {"status": maybe("booked", "cancelled"), "period": PERIODS},
+    Consent: {"decision": maybe("permit", "deny")},
+    RelatedPerson: {
+        "names": st.sampled_from([(), (HumanName(family="Fennimarsh"),)]),
+        "telecom": st.sampled_from([(), (ContactPoint(value="07700 900182"),)]),
+    },
+    Patient: {"deceased": maybe(True, False)},
+}
+RESULT: dict[str, st.SearchStrategy[Any]] = {
+    "code": concepts("27113001", "78564009"),
+    "effective": INSTANTS,
+    "value_quantity": maybe(
+        *(amount(value, unit) for value in ("72", "72.4", "72.40", "72.9", "0") for unit in ("kg", "g")),
+        amount("72", "kg", "<"),
+    ),
+    "components": st.sampled_from([(), (), (ObservationComponent(code=coded("1"), value_quantity=amount("1", "kg")),)]),
+    "patient_reported": st.booleans(),
+    "specimen": maybe("urn:lab|S1", "S1"),
+    "specimen_type": maybe(coded("119364003"), coded("119297000")),
+    "device": maybe("Scales"),
+    "status": maybe("final", "cancelled"),
+}
+FIELDS[Observation] = FIELDS[SocialHistory] = RESULT
+KINDS = tuple(FIELDS)
+
+
+@st.composite
+def one_persons_facts(draw: st.DrawFn, kind: type[Fact] | None = None, most: int = 7) -> list[SourceFact[Any]]:
+    """Facts of one type, in any order, each with its own id."""
+    kind = kind or draw(st.sampled_from(KINDS))
+    fields = {**BASE, **FIELDS[kind]}
+    drawn = draw(st.lists(st.tuples(st.sampled_from(SOURCES), st.fixed_dictionaries(fields)), max_size=most - 3))
+    # Stating one thing again in other sources, with at most one field changed, is what a merge is for: without this few
+    # facts would be nearly the same, and no three of them a chain.
+    for source in draw(st.sets(st.sampled_from(SOURCES))) if drawn else ():
+        name = draw(st.sampled_from([None, *fields]))
+        changed = {} if name is None else {name: draw(fields[name])}
+        drawn.append((source, {**drawn[0][1], **changed}))
+    return [
+        said(source, kind(native_id=f"{kind.__name__}/{place}", subject=f"{source}-1", **fields))
+        for place, (source, fields) in enumerate(drawn)
+    ]

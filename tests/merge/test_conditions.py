@@ -1,0 +1,130 @@
+"""Problems and diagnoses: lasting ones by concept, episodes by concept and onset. MERGE.md section 2."""
+
+from typing import Any
+
+import pytest
+
+from schema.model.clinical import Condition, Polarity
+from tests.merge.making import READ, coded, disputes, linked, merged, problem, stating, together, words
+
+DIABETES, CELLULITIS = "44054006", "128045006"
+
+
+def test_a_long_term_condition_is_one_whatever_onset_each_source_has() -> None:
+    pair = (("a", problem(DIABETES, "2012")), ("b", problem(DIABETES, "2013-05-01")), ("c", problem(DIABETES)))
+    assert together(Condition, *pair) == [[0, 1, 2]]
+
+
+def test_episodes_are_one_within_fourteen_days_and_two_after() -> None:
+    assert together(Condition, ("a", problem(CELLULITIS, "2026-01-01")), ("b", problem(CELLULITIS, "2026-01-15"))) == [
+        [0, 1]
+    ]
+    apart = (("a", problem(CELLULITIS, "2026-01-01")), ("b", problem(CELLULITIS, "2026-01-16")))
+    assert together(Condition, *apart) == [[0], [1]]
+    assert not linked(Condition, *apart)
+
+
+@pytest.mark.parametrize("onset", [None, "2026", "2026-01"])
+def test_an_episode_whose_onset_is_not_known_to_the_day_is_linked_and_never_merged(onset: str | None) -> None:
+    pair = (("a", problem(CELLULITIS, "2026-01-10")), ("b", problem(CELLULITIS, onset)))
+    assert together(Condition, *pair) == [[0], [1]]
+    assert linked(Condition, *pair)
+
+
+def test_two_undated_episodes_are_linked_and_one_of_another_year_is_not() -> None:
+    assert linked(Condition, ("a", problem(CELLULITIS)), ("b", problem(CELLULITIS)))
+    assert not linked(Condition, ("a", problem(CELLULITIS, "2019")), ("b", problem(CELLULITIS, "2026-01-10")))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "field"),
+    [
+        ({"clinical_status": "active"}, {"clinical_status": "resolved"}, "clinicalStatus"),
+        ({"clinical_status": "relapse"}, {"clinical_status": "remission"}, "clinicalStatus"),
+        ({"verification_status": "refuted"}, {"verification_status": "confirmed"}, "verificationStatus"),
+        ({"verification_status": "refuted"}, {}, "verificationStatus"),
+        ({"verification_status": "provisional"}, {"verification_status": "confirmed"}, "verificationStatus"),
+        ({"verification_status": "differential"}, {"verification_status": "confirmed"}, "verificationStatus"),
+        ({"verification_status": "unconfirmed"}, {"verification_status": "confirmed"}, "verificationStatus"),
+        ({"verification_status": "planned"}, {"verification_status": "confirmed"}, "verificationStatus"),
+        ({"polarity": Polarity.ABSENT}, {}, "polarity"),
+    ],
+)
+@pytest.mark.parametrize("code", [DIABETES, CELLULITIS])
+def test_what_is_never_merged_is_shown_as_a_conflict(
+    code: str, one: dict[str, Any], other: dict[str, Any], field: str
+) -> None:
+    pair = (("a", {**problem(code, "2026-01-01"), **one}), ("b", {**problem(code, "2026-01-02"), **other}))
+    assert together(Condition, *pair) == [[0], [1]]
+    assert disputes(Condition, *pair) == {field}
+
+
+def test_inactive_and_resolved_are_both_not_active() -> None:
+    pair = ({"clinical_status": "inactive"}, {"clinical_status": "resolved"})
+    stated = [("ab"[place], {**problem(DIABETES), **more}) for place, more in enumerate(pair)]
+    assert together(Condition, *stated) == [[0, 1]]
+
+
+def test_suspected_and_confirmed_of_one_source_are_in_conflict_too() -> None:
+    assert disputes(
+        Condition,
+        ("a", {**problem("8635005", "2026-03-16T13:10:00Z"), "verification_status": "provisional"}),
+        ("a", {**problem("8635005", "2026-03-16T20:10:00Z"), "verification_status": "confirmed"}),
+    ) == {"verificationStatus"}
+
+
+def test_left_and_right_are_two_conditions() -> None:
+    left, right = words("Left knee"), words("Right knee")
+    for code in ("396275006", CELLULITIS):
+        pair = [
+            (source, {**problem(code, "2026-01-01"), "body_sites": (site,)})
+            for source, site in (("a", left), ("b", right))
+        ]
+        assert together(Condition, *pair) == [[0], [1]]
+        assert disputes(Condition, *pair) == set()
+        assert together(Condition, pair[0], ("b", problem(code, "2026-01-01"))) == [[0, 1]]
+
+
+def test_a_site_that_cannot_be_compared_links() -> None:
+    sites = (coded("22335008", display="Foot"), coded("F1", "urn:trust:sites", "Lower limb"))
+    pair = [("ab"[n], {**problem(DIABETES), "body_sites": (site,)}) for n, site in enumerate(sites)]
+    assert together(Condition, *pair) == [[0], [1]]
+    assert linked(Condition, *pair)
+
+
+def test_family_history_is_linked_and_never_merged() -> None:
+    family = {**problem(DIABETES), "categories": (coded("family-history", "urn:trust:categories"),)}
+    assert together(Condition, ("a", problem(DIABETES)), ("b", family)) == [[0], [1]]
+    assert linked(Condition, ("a", problem(DIABETES)), ("b", family))
+
+
+def test_equal_words_without_a_common_code_never_merge() -> None:
+    read = {**problem(DIABETES), "code": coded("C10F.", READ, "Type 2 diabetes mellitus")}
+    assert together(Condition, ("a", problem(DIABETES)), ("b", read)) == [[0], [1]]
+    spoken = {"code": words("Type 2 diabetes mellitus")}
+    assert together(Condition, ("a", spoken), ("b", spoken)) == [[0], [1]]
+
+
+def test_codes_that_contradict_each_other_in_one_system_never_merge() -> None:
+    """One Read code stands for several SNOMED CT concepts; agreeing on it proves nothing when those differ."""
+    both = [
+        {"code": type(coded("x"))(codings=(*coded(sct).codings, *coded("H33..", READ).codings))}
+        for sct in ("195967001", "13645005")
+    ]
+    assert together(Condition, ("a", both[0]), ("b", both[1])) == [[0], [1]]
+
+
+def test_one_source_with_two_entries_for_one_condition_leaves_all_three_single_and_linked() -> None:
+    facts = stating(Condition, ("a", problem(DIABETES)), ("a", problem(DIABETES)), ("b", problem(DIABETES)))
+    entries = merged(facts)
+    assert [len(entry.members) for entry in entries] == [1, 1, 1]
+    assert all(len(entry.related) == 2 for entry in entries)
+
+
+def test_entered_in_error_hides_only_its_own_fact() -> None:
+    wrong = {**problem(DIABETES), "entered_in_error": True, "clinical_status": "resolved"}
+    entries = merged(stating(Condition, ("a", problem(DIABETES)), ("b", problem(DIABETES)), ("b", wrong)))
+    assert sorted(len(entry.members) for entry in entries) == [1, 2]
+    assert all(not entry.conflicts and not entry.related for entry in entries)
+    (single,) = (entry for entry in entries if len(entry.members) == 1)
+    assert single.display.entered_in_error
