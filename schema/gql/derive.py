@@ -34,6 +34,8 @@ def resolve(root: Any, name: str) -> object:
             return root.members
         if name == "provenance":
             return [member.provenance for member in root.members]
+        if name == "identifiers":
+            return tuple(dict.fromkeys(i for member in root.members for i in member.fact.identifiers))
         return getattr(root, name) if name in _OWN_OF_MERGED else _first_stated(root, name)
     if isinstance(root, SourceFact) and name not in _OWN_OF_SOURCE:
         return getattr(root.fact, name)

@@ -16,8 +16,8 @@ class PatientRecordPort(Protocol):
         """The authority's current number."""
         ...
 
-    async def patient(self) -> MergedFact[Patient]:
-        """Demographics, once every source asked has settled or the deadline has passed."""
+    async def patient(self) -> MergedFact[Patient] | None:
+        """Demographics, once every source asked has settled or the deadline has passed; None when none may be shown."""
         ...
 
     async def section(self, fact_type: str, entries: EntryFilter | None = None) -> Section[Any]:

@@ -115,8 +115,9 @@ def _patient_record() -> Any:
         "identifier": field(identifier, value_type(Identifier), "The authority's current number for this person."),
         "patient": field(
             patient,
-            faces_of(Patient).merged,
-            "Demographics as each source holds them, every identifier, and what sources disagree on.",
+            optional(faces_of(Patient).merged),
+            "Demographics as each source holds them, every identifier, and what sources disagree on; null when no "
+            "source gave them, or none may be shown (a restricted person).",
         ),
     }
     for name, fact in SECTIONS.items():
@@ -136,9 +137,10 @@ PatientRecord = _patient_record()
 
 
 def wanted_types(info: Info[Any, Any]) -> frozenset[str]:
-    """The fact types that the selection below `patient` needs, deferred parts included."""
+    """The fact types that the selection needs, deferred parts included: demographics if nothing else."""
     names = {name for field in info.selected_fields for name in _field_names(field.selections)}
-    return frozenset(SECTIONS[name].__name__ for name in names & SECTIONS.keys()) | {"Patient"}
+    wanted = frozenset(SECTIONS[name].__name__ for name in names & SECTIONS.keys())
+    return wanted | {"Patient"} if not wanted or names & {"patient", "links"} else wanted
 
 
 def _field_names(selections: list[Selection]) -> Iterator[str]:

@@ -1,0 +1,90 @@
+"""`sherwood check`: every source asked for real about the test patient, and what came of it."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from adapters.sdk import NHS_NUMBER, Actor, Ask, Call, SourceError, Subject
+from gateway.config import Config
+from gateway.flights import ConfiguredSource
+from gateway.identity.nhs_number import BadIdentifier, normalise
+from gateway.problems import CommandError
+from gateway.service import open_service
+from schema.model.fact import Gap
+from schema.model.values import Identifier
+
+CHECKER = Actor(user="sherwood-check", role="system", organization="sherwood", name="Sherwood check")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What one source's check found."""
+
+    source: ConfiguredSource
+    passed: bool
+    detail: str
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+async def check_sources(config: Config, out: Console) -> bool:
+    """Check all sources side by side and print a table. True when every one passed."""
+    subject = _test_subject(config)
+    async with open_service(config) as service:
+        with out.status(f"Asking {len(service.sources)} sources ..."):
+            results = await asyncio.gather(*(_check(source, subject) for source in service.sources.values()))
+    table = Table("source", "kind", "", "seconds", "what was found", title="sherwood check")
+    for result in results:
+        mark = "[green]ok[/]" if result.passed else "[bold red]failed[/]"
+        found = "\n".join((result.detail, *(f"[yellow]{warning}[/]" for warning in result.warnings)))
+        table.add_row(result.source.table.id, result.source.table.adapter, mark, f"{result.seconds:.2f}", found)
+    out.print(table, highlight=False)
+    if subject is None:
+        out.print("No test patient is configured: write test_patient under [check] to have one asked about.")
+    return all(result.passed for result in results)
+
+
+def _test_subject(config: Config) -> Subject | None:
+    if config.check.test_patient is None:
+        return None
+    try:
+        number = normalise(config.check.test_patient)
+    except BadIdentifier as problem:
+        raise CommandError(f"[check] test_patient: {problem}") from None
+    return Subject(identifiers=(Identifier(system=NHS_NUMBER, value=number),))
+
+
+async def _check(source: ConfiguredSource, subject: Subject | None) -> Checked:
+    started = time.monotonic()
+    call = Call(deadline=started + source.table.timeout, actor=CHECKER, purpose="HOPERAT")
+    warnings: list[str] = []
+    if source.table.share is not None and source.adapter.answer_depends_on.value == "actor" and source.share != "user":
+        warnings.append(f'share = "{source.share}" serves one actor\'s answer to others: is that agreed?')
+    try:
+        health = await source.adapter.check(call)
+        detail = health.detail
+        warnings.extend(health.warnings)
+        if subject is not None:
+            detail = f"{detail}; {await _ask(source, subject, call)}"
+        passed = True
+    except SourceError as problem:
+        passed, detail = False, f"{problem.code}: {problem}"
+    except Exception as problem:  # an adapter's own fault is a failed check, and its text may quote a payload
+        passed, detail = False, f"fault in the adapter: {type(problem).__name__}"
+    return Checked(source, passed, detail, tuple(warnings), time.monotonic() - started)
+
+
+async def _ask(source: ConfiguredSource, subject: Subject, call: Call) -> str:
+    """Fetch and read the test patient: how many facts and gaps came."""
+    facts = gaps = 0
+    ask = Ask(subjects=(subject,), types=source.adapter.types | {"Patient"})
+    async for record in source.adapter.fetch(ask, call):
+        for item in source.adapter.read(record):
+            if isinstance(item, Gap):
+                gaps += 1
+            else:
+                facts += 1
+    return f"test patient: {facts} facts, {gaps} gaps"

@@ -1,0 +1,178 @@
+"""The command line: `sherwood --help` says it all."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway import fence
+from gateway.config import ConfigError, load
+
+app = typer.Typer(
+    name="sherwood",
+    help="One patient view over every legacy system: a GraphQL federation gateway.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+adapters_app = typer.Typer(help="The adapter kinds installed here.", no_args_is_help=True)
+app.add_typer(adapters_app, name="adapter")
+
+out = Console()
+err = Console(stderr=True)
+
+ConfigFile = Annotated[
+    Path, typer.Option("-c", "--config", help="The gateway's configuration file.", envvar="SHERWOOD_CONFIG")
+]
+
+
+def main() -> None:
+    """Run the command line; a clear message and exit status 2 for what the person can put right."""
+    fence()
+    from adapters.sdk import SettingsError
+    from gateway.problems import CommandError
+
+    try:
+        app()
+    except (ConfigError, SettingsError, CommandError) as problem:
+        err.print(f"[bold red]sherwood:[/] {problem}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def serve(
+    config_file: ConfigFile,
+    host: Annotated[str | None, typer.Option(help="Instead of the configured address.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of the configured port.")] = None,
+) -> None:
+    """Serve the gateway.
+
+    Refuses an address that others can reach unless access tokens are configured.
+    """
+    from gateway.serving import run, run_loop
+
+    config = load(config_file)
+    run_loop(run(config, host or config.gateway.host, config.gateway.port if port is None else port))
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Where to serve the gateway on this machine.")] = 8000,
+    slow: Annotated[
+        list[str] | None, typer.Option(metavar="ID=3s", help="Make a system slow. May be repeated.")
+    ] = None,
+    down: Annotated[list[str] | None, typer.Option(metavar="ID", help="Take a system down. May be repeated.")] = None,
+    garbage: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Let a system answer nonsense. May be repeated.")
+    ] = None,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print the gateway's configuration and end.")
+    ] = False,
+) -> None:
+    """Start Michael's estate: simulated legacy systems on their real protocols, and the gateway over them.
+
+    Everything runs on this machine and is forgotten when it ends.
+    """
+    from gateway.demonstration import run_demo
+    from gateway.serving import run_loop
+
+    run_loop(run_demo(port, slow or [], down or [], garbage or [], show_config, out))
+
+
+@app.command()
+def check(config_file: ConfigFile) -> None:
+    """Ask every source for real about the configured test patient, and print what came of it.
+
+    Ends with status 1 when a source fails. The test patient in [check] is never a real one.
+    """
+    from gateway.checking import check_sources
+
+    sys.exit(0 if asyncio.run(check_sources(load(config_file), out)) else 1)
+
+
+@app.command()
+def query(
+    document: Annotated[
+        str, typer.Argument(help="A file with a GraphQL document, '-' for standard input, or an NHS number.")
+    ],
+    url: Annotated[
+        str, typer.Option(help="A running gateway.", envvar="SHERWOOD_URL")
+    ] = "http://127.0.0.1:8000/graphql",
+    token: Annotated[
+        str | None, typer.Option(help="env:NAME or file:PATH of an access token.", envvar="SHERWOOD_TOKEN")
+    ] = None,
+    variable: Annotated[list[str] | None, typer.Option("-v", metavar="NAME=JSON", help="A variable.")] = None,
+    deadline: Annotated[str | None, typer.Option(help='For a number: how long to wait, such as "0.3s".')] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON, also for a number.")] = False,
+) -> None:
+    """Ask a running gateway: a GraphQL document, or just a person's number for the whole record as tables."""
+    from gateway.asking import ask
+
+    sys.exit(ask(document, url, token, variable or [], deadline, json, out, err))
+
+
+@app.command()
+def schema(
+    write: Annotated[Path | None, typer.Option(help="Write it to this file instead of printing it.")] = None,
+) -> None:
+    """Print the GraphQL schema (SDL)."""
+    from schema.gql.root import print_sdl
+
+    if write is None:
+        sys.stdout.write(print_sdl())
+    else:
+        write.write_text(print_sdl(), encoding="utf-8")
+        err.print(f"wrote {write}")
+
+
+@app.command()
+def link(
+    identifier: Annotated[str, typer.Argument(help="The person's current NHS number.")],
+    source: Annotated[str, typer.Argument(help="Id of the source.")],
+    local_id: Annotated[str, typer.Argument(help="The source's own id of the patient, such as Patient/123.")],
+    by: Annotated[str, typer.Option(help="Who decides this, kept with the link.")],
+    reason: Annotated[str, typer.Option(help="Why, kept with the link.")],
+    config_file: ConfigFile,
+) -> None:
+    """Decide that a source's record is this person. Kept for good; `unlink` undoes it."""
+    from gateway.stewardship import decide
+
+    decide(load(config_file), identifier, source, local_id, by, reason, linked=True)
+    out.print("Linked. The next answer shows that record's facts.")
+
+
+@app.command()
+def unlink(
+    identifier: Annotated[str, typer.Argument(help="The person's current NHS number.")],
+    source: Annotated[str, typer.Argument(help="Id of the source.")],
+    local_id: Annotated[str, typer.Argument(help="The source's own id of the patient, such as Patient/123.")],
+    by: Annotated[str, typer.Option(help="Who decides this, kept with the decision.")],
+    reason: Annotated[str, typer.Option(help="Why, kept with the decision.")],
+    config_file: ConfigFile,
+) -> None:
+    """Decide that a source's record is not this person. It is not linked again by rule."""
+    from gateway.stewardship import decide
+
+    decide(load(config_file), identifier, source, local_id, by, reason, linked=False)
+    out.print("Unlinked. The rule will not link that record to this person again.")
+
+
+@adapters_app.command("list")
+def adapter_list() -> None:
+    """List the adapter kinds installed here, ours and others' alike."""
+    from rich.table import Table
+
+    from adapters.sdk.registry import installed
+    from adapters.sdk.registry import load as load_adapter
+
+    table = Table("kind", "class", "from", "what it speaks")
+    for name, entry in installed().items():
+        summary = (load_adapter(name).__doc__ or "").strip().splitlines()
+        distribution = entry.dist.name if entry.dist else ""
+        table.add_row(name, entry.value, distribution, summary[0] if summary else "")
+    out.print(table)

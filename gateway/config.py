@@ -1,0 +1,273 @@
+"""Typed configuration: one TOML file, unknown keys refused with the line named, secrets by reference only.
+
+TOML and not YAML: YAML reads `NO` as false and `12:30` as 750.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
+
+from adapters.sdk import SettingsError
+from adapters.sdk.auth import Auth
+from adapters.sdk.secrets import Secret
+from schema.model.clinical import FACT_TYPES
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the message names the place and says what to write."""
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(value: object) -> float:
+    """Seconds from "300ms", "2s", "5m", "1h" or "7d". Raises ValueError that says so."""
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a duration is text with a unit: "300ms", "2s", "5m", "1h" or "7d"')
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+def _zone(value: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError):
+        raise ValueError('a timezone is an IANA name such as "Europe/London"') from None
+
+
+def _reference(value: object, read: Callable[[object], Secret]) -> Secret:
+    try:
+        return read(value)
+    except SettingsError as problem:
+        raise ValueError(str(problem)) from None
+
+
+SecretReference = Annotated[Secret, WrapValidator(_reference)]
+"""`env:NAME` or `file:path`."""
+DurationS = Annotated[float, BeforeValidator(seconds)]
+"""A duration in seconds, written as text with a unit."""
+Timezone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+"""An IANA time zone, written by name."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+class GatewayTable(_Table):
+    """`[gateway]`: where to listen and how long to wait."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    deadline: DurationS = 5.0
+    """How long a caller waits who does not say; at most 30 s."""
+    state_dir: Path = Path(".sherwood")
+    """Where links, audit and the generated secret are kept, relative to the configuration file."""
+    secret: SecretReference | None = None
+    """Key of all ids and cache keys; generated into `state_dir` when left out."""
+    cache_bytes: Annotated[int, Field(ge=0)] = 64 * 1024 * 1024
+    """Most memory that cached answers may take."""
+
+    @model_validator(mode="after")
+    def _deadline_in_range(self) -> "GatewayTable":
+        if not 0 < self.deadline <= 30:
+            raise ValueError('deadline is above 0 and at most "30s"')
+        return self
+
+
+class IdentityTable(_Table):
+    """`[identity]`: who knows who people are."""
+
+    authority: str | None = None
+    """Id of the source that is the identity authority (a PDS, else an MPI or PAS)."""
+
+
+class TokenTable(_Table):
+    """`[[access.tokens]]`: a caller with a fixed token."""
+
+    token: SecretReference
+    user: str
+    role: str
+    organization: str
+    name: str = ""
+    purposes: tuple[str, ...] = ("TREAT",)
+    """HL7 v3 PurposeOfUse codes this caller may state."""
+    deny_sources: tuple[str, ...] = ()
+    """Sources this caller never sees a trace of."""
+    restricted: bool = False
+    """Whether this caller may see what is labelled restricted (R) or very restricted (V)."""
+
+
+class AccessTable(_Table):
+    """`[access]`: who may ask. Without tokens only this machine may, on a loopback address."""
+
+    tokens: tuple[TokenTable, ...] = ()
+
+
+class SourceTable(_Table):
+    """`[[sources]]`: one running system."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+    name: str
+    organization: str
+    adapter: str
+    """An installed kind (see `sherwood adapter list`) or "module:Class"."""
+    timezone: Timezone = ZoneInfo("UTC")
+    """The zone of times that the source states without one."""
+    timeout: DurationS = 10.0
+    """How long one call may run, whoever still waits for it."""
+    max_concurrency: Annotated[int, Field(ge=1, le=256)] = 4
+    cache_ttl: dict[str, DurationS] = Field(default_factory=dict)
+    """How long an answer stays fresh, by fact type; `default` for the others ("60s" unless set)."""
+    share: Literal["user", "organization", "gateway"] | None = None
+    """Who may be served an answer that another asked for; the adapter's own rule when left out."""
+    traced: bool = False
+    """True when every NHS number of this source is known to have been traced with the authority."""
+    auth: Auth | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _ttl_names(self) -> "SourceTable":
+        unknown = self.cache_ttl.keys() - FACT_TYPES.keys() - {"default"}
+        if unknown:
+            raise ValueError(
+                f"cache_ttl knows no fact type {sorted(unknown)[0]!r}; write one of {', '.join(FACT_TYPES)}"
+            )
+        return self
+
+    def ttl_s(self, fact_type: str) -> float:
+        """Seconds an answer of that type stays fresh."""
+        return self.cache_ttl.get(fact_type, self.cache_ttl.get("default", 60.0))
+
+
+class TerminologyTable(_Table):
+    """`[terminology]`: what a deployment supplies to tell which codes are the same thing."""
+
+    medicines: str | None = None
+    """A drug dictionary as a JSON list (docs/reference/configuration.md): a path, or "package:path"."""
+    concept_maps: tuple[str, ...] = ()
+    """FHIR ConceptMap resources as JSON; only `equal` and `equivalent` join codes."""
+    orders_join_courses: bool = False
+    """Whether an order may be the same thing as a course, for sources whose medication list is its orders."""
+
+
+class CheckTable(_Table):
+    """`[check]`: the test patient that `sherwood check` asks about. Never a real one."""
+
+    test_patient: str | None = None
+
+
+class Config(_Table):
+    """The whole file."""
+
+    gateway: GatewayTable = GatewayTable()
+    identity: IdentityTable = IdentityTable()
+    access: AccessTable = AccessTable()
+    terminology: TerminologyTable = TerminologyTable()
+    check: CheckTable = CheckTable()
+    sources: tuple[SourceTable, ...] = ()
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file: what relative paths in it are relative to."""
+        return self._folder
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the gateway keeps what it must not forget."""
+        return self._folder / self.gateway.state_dir
+
+    @model_validator(mode="after")
+    def _references(self) -> "Config":
+        ids = [source.id for source in self.sources]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"two sources have the id {twice[0]!r}")
+        if self.identity.authority is not None and self.identity.authority not in ids:
+            raise ValueError(f"[identity] authority names {self.identity.authority!r}, which is no source's id")
+        return self
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Raises ConfigError, one line for each mistake, naming its line in the file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({type(error).__name__}); give the file with -c") from None
+    config = parse(text, str(path))
+    config._folder = path.parent
+    return config
+
+
+def parse(text: str, name: str = "configuration") -> Config:
+    """Read configuration text; `name` stands before each mistake."""
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not TOML: {error}") from None
+    except SettingsError as problem:
+        raise ConfigError(f"{name}: {problem}") from None
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(name, text, mistake) for mistake in error.errors())) from None
+
+
+def _explain(name: str, text: str, mistake: Any) -> str:
+    place = [part for part in mistake["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    shown = ".".join(str(part) for part in place)
+    line = line_of(text, place)
+    reason = {
+        "extra_forbidden": "there is no such setting here; check the spelling",
+        "missing": "this setting must be written",
+    }.get(mistake["type"], str(mistake["msg"]).removeprefix("Value error, "))
+    return f"{name}:{line}: {shown}: {reason}" if shown else f"{name}: {reason}"
+
+
+def line_of(text: str, place: list[Any]) -> int:
+    """The line, from 1, on which a key such as ["sources", 2, "timeout"] is written; of its table when it is not."""
+    header, wanted, found = 1, [str(part) for part in place], 1
+    table: list[str] = []
+    arrays: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if match := re.fullmatch(r"\[\[([^\]]+)\]\]\s*(?:#.*)?", stripped):
+            path = match[1].strip()
+            arrays[path] = arrays.get(path, -1) + 1
+            table = _with_indexes(path.split("."), arrays)
+        elif match := re.fullmatch(r"\[([^\]]+)\]\s*(?:#.*)?", stripped):
+            table = _with_indexes(match[1].strip().split("."), arrays)
+        elif match := re.match(r'"?([\w-]+)"?\s*[=.]', stripped):
+            if [*table, match[1]] == wanted[: len(table) + 1] and len(wanted) > len(table):
+                return number
+            continue
+        else:
+            continue
+        if table == wanted[: len(table)] and len(table) >= found - 1:
+            header, found = number, len(table)
+    return header
+
+
+def _with_indexes(path: list[str], arrays: dict[str, int]) -> list[str]:
+    """["sources", "settings"] -> ["sources", "2", "settings"] inside the third [[sources]]."""
+    out: list[str] = []
+    for depth, part in enumerate(path, start=1):
+        out.append(part)
+        index = arrays.get(".".join(path[:depth]))
+        if index is not None:
+            out.append(str(index))
+    return out

@@ -1,0 +1,75 @@
+"""`sherwood demo`: an installed estate of simulated systems, and the gateway over them. Nothing is kept."""
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+from rich.panel import Panel
+
+from adapters.sdk.estate import Estate, Mischief
+from gateway.config import ConfigError, load, seconds
+from gateway.problems import CommandError
+from gateway.serving import run
+
+GROUP = "sherwood.estates"
+
+
+def find_estate(name: str = "demo") -> Estate:
+    """The installed estate of that name."""
+    for entry in entry_points(group=GROUP, name=name):
+        return cast("Estate", entry.load())
+    raise CommandError(f"no estate {name!r} is installed (entry-point group {GROUP})")
+
+
+def read_mischief(slow: list[str], down: list[str], garbage: list[str]) -> Mischief:
+    """The knobs of the command line. Raises CommandError that shows how one is written."""
+    slow_s: dict[str, float] = {}
+    for knob in slow:
+        source, _, duration = knob.partition("=")
+        try:
+            slow_s[source] = seconds(duration)
+        except ValueError:
+            raise CommandError(f"--slow is written ID=DURATION, such as --slow gp=3s, not {knob!r}") from None
+    return Mischief(slow_s=slow_s, down=frozenset(down), garbage=frozenset(garbage))
+
+
+async def run_demo(
+    port: int, slow: list[str], down: list[str], garbage: list[str], show_config: bool, out: Console
+) -> None:
+    """Start the estate, say where to look, and serve until interrupted."""
+    mischief = read_mischief(slow, down, garbage)
+    with tempfile.TemporaryDirectory(prefix="sherwood-demo-") as folder, out.status("Starting the legacy systems ..."):
+        async with find_estate()(datetime.now(UTC), mischief) as estate:
+            os.environ.update(estate.secrets)
+            path = Path(folder) / "gateway.toml"
+            path.write_text(estate.config, encoding="utf-8")
+            if show_config:
+                out.print(estate.config, markup=False, highlight=False)
+                return
+            config = load(path)
+            known = {source.id for source in config.sources}
+            unknown = sorted((mischief.slow_s.keys() | mischief.down | mischief.garbage) - known)
+            if unknown:
+                raise ConfigError(f"there is no system {unknown[0]!r} here; there are {', '.join(sorted(known))}")
+            names = "\n".join(
+                f"  [bold]{source.id:<12}[/] {source.name} ({source.adapter})" for source in config.sources
+            )
+
+            def ready(url: str) -> None:
+                out.print(
+                    Panel(
+                        f"{len(config.sources)} legacy systems are up on their own protocols:\n{names}\n\n"
+                        f"Explore in a browser   [link]{url}/graphql[/link]\n"
+                        "Or in another terminal [bold]sherwood query 9994071009[/]\n"
+                        "Ctrl-C ends it; nothing is kept. All patients are invented.",
+                        title="Sherwood",
+                        expand=False,
+                    ),
+                    highlight=False,
+                )
+
+            await run(config, "127.0.0.1", port, ready)

@@ -1,0 +1,145 @@
+"""One view of one person being gathered: all sources asked at once, each section settled by itself.
+
+A section settles when every source in scope for it has settled or the caller's deadline has passed, and never changes
+after that: a late answer is for the next view. What is not in by then is PENDING, and said to be.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.hearing import Heard
+from gateway.identity.reference import ReferencePerson
+from gateway.merge import Ids, Terminology, merge, section
+from gateway.selection import chosen
+from schema.model.clinical import FACT_TYPES, Patient
+from schema.model.values import Identifier
+from schema.model.view import (
+    EntryFilter,
+    Link,
+    MergedFact,
+    Section,
+    SectionSource,
+    SourceFact,
+    SourceRef,
+    SourceState,
+    SourceStatus,
+)
+
+LARGE_SECTION = 2000
+"""Sections with more facts are merged in a thread, so that nobody else waits for them."""
+
+
+@dataclass(frozen=True)
+class Merger:
+    """How this deployment merges: its ids, its terminology, and the order of its sources for display."""
+
+    ids: Ids
+    terms: Terminology
+    order: tuple[str, ...]
+
+    def section(
+        self,
+        fact_type: str,
+        facts: list[SourceFact[Any]],
+        sources: tuple[SectionSource, ...],
+        linked: frozenset[tuple[str, str | None]],
+    ) -> Section[Any]:
+        """One settled section of the facts of one person."""
+        entries = merge(facts, self.ids, linked=linked, terms=self.terms, order=self.order)
+        return section(FACT_TYPES[fact_type], entries, sources)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One source in this view: what it holds, and either the answer under way or what is known without asking."""
+
+    source: SourceRef
+    types: frozenset[str]
+    answer: "asyncio.Task[Heard] | Heard"
+
+
+class Gathering:
+    """Implements `schema.gql.ports.PatientRecordPort` over the answers under way."""
+
+    def __init__(
+        self,
+        reference: ReferencePerson,
+        asked: tuple[Asked, ...],
+        deadline: float,
+        merger: Merger,
+    ) -> None:
+        self.reference = reference
+        self._asked = asked
+        self._deadline = deadline
+        self._merger = merger
+        self._sections: dict[str, asyncio.Task[Section[Any]]] = {}
+        self._settled: dict[str, Heard] = {}
+
+    @property
+    def identifier(self) -> Identifier:
+        """The authority's current number."""
+        return self.reference.identifier
+
+    async def patient(self) -> MergedFact[Patient] | None:
+        """Demographics of every linked record, as one merged fact: identity has said that they are one person's."""
+        section = await self._section("Patient")
+        return section.entries[0] if section.entries else None
+
+    async def section(self, fact_type: str, entries: EntryFilter | None = None) -> Section[Any]:
+        """As the port says. A filter chooses among merged entries and changes nothing else."""
+        section = await self._section(fact_type)
+        return chosen(section, entries) if entries and entries != EntryFilter() else section
+
+    async def links(self) -> tuple[Link, ...]:
+        """What was decided about each source's record."""
+        heard = await self._wait(self._asked)
+        return tuple(link for found in heard for link in found.links)
+
+    async def sources(self) -> tuple[SourceStatus, ...]:
+        """One status for each configured source."""
+        return tuple(found.status for found in await self._wait(self._asked))
+
+    def heard(self) -> tuple[Heard, ...]:
+        """What each source came to, as far as this view has settled it: for the audit."""
+        return tuple(self._now(asked) for asked in self._asked)
+
+    def end(self) -> None:
+        """Nobody waits for this view any more. The flights go on."""
+        for task in self._sections.values():
+            task.cancel()
+
+    async def _section(self, fact_type: str) -> Section[Any]:
+        task = self._sections.get(fact_type)
+        if task is None:
+            task = self._sections[fact_type] = asyncio.create_task(self._settle(fact_type))
+        return await asyncio.shield(task)
+
+    async def _settle(self, fact_type: str) -> Section[Any]:
+        in_scope = tuple(asked for asked in self._asked if fact_type in asked.types)
+        heard = await self._wait(in_scope)
+        facts = [fact for found in heard for fact in found.facts.get(fact_type, ())]
+        linked = frozenset((found.source.id, link.local_id) for found in heard for link in found.links)
+        sources = tuple(self._now(asked).section_source(fact_type, asked in in_scope) for asked in self._asked)
+        if len(facts) > LARGE_SECTION:
+            return await asyncio.to_thread(self._merger.section, fact_type, facts, sources, linked)
+        return self._merger.section(fact_type, facts, sources, linked)
+
+    async def _wait(self, asked: tuple[Asked, ...]) -> list[Heard]:
+        """Wait for these sources until all are in or the deadline passes; then what each came to, for good."""
+        under_way = {
+            one.answer for one in asked if isinstance(one.answer, asyncio.Task) and one.source.id not in self._settled
+        }
+        if under_way:
+            await asyncio.wait(under_way, timeout=max(0.0, self._deadline - time.monotonic()))
+        return [self._settled.setdefault(one.source.id, self._now(one)) for one in asked]
+
+    def _now(self, asked: Asked) -> Heard:
+        if (settled := self._settled.get(asked.source.id)) is not None:
+            return settled
+        if isinstance(asked.answer, Heard):
+            return asked.answer
+        if asked.answer.done():
+            return asked.answer.result()
+        return Heard(source=asked.source, state=SourceState.PENDING, code="SOURCE_PENDING", issue_type="timeout")

@@ -1,0 +1,141 @@
+"""One GraphQL operation: parse and validate once per document, execute, and give frames of plain data.
+
+A client that takes multipart answers gets `@defer` in parts; for any other the directives are taken out, so that it
+gets one complete answer (graphql-core would refuse).
+"""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from inspect import isawaitable
+from typing import Any
+
+import strawberry
+import structlog
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    GraphQLError,
+    Visitor,
+    get_operation_ast,
+    parse,
+    validate,
+    visit,
+)
+from graphql.execution import ExperimentalIncrementalExecutionResults, experimental_execute_incrementally
+from graphql.language import OperationType
+
+from schema.gql.errors import ErrorCode, QueryError
+from schema.gql.root import Context
+
+log = structlog.get_logger(__name__)
+
+MAX_TOKENS = 10_000
+"""Longest document, in lexical tokens: refused while parsing."""
+KEPT_DOCUMENTS = 256
+Frame = dict[str, Any]
+_INCREMENTAL = frozenset({"defer", "stream"})
+
+
+class _Settle(Visitor):
+    """Takes @defer and @stream out of a document."""
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
+        return self.REMOVE if node.name.value in _INCREMENTAL else None
+
+
+class Operations:
+    """Runs documents against one schema."""
+
+    def __init__(self, schema: strawberry.Schema) -> None:
+        self._schema = schema._schema  # graphql-core's schema: Strawberry's own execute() logs query literals
+        self._documents: OrderedDict[tuple[str, bool], DocumentNode | list[GraphQLError]] = OrderedDict()
+
+    def prepare(self, query: str, *, incremental: bool) -> DocumentNode | list[GraphQLError]:
+        """The valid document, or what is wrong with it. Bounded memory: the documents used last are kept."""
+        key = (query, incremental)
+        if (known := self._documents.get(key)) is not None:
+            self._documents.move_to_end(key)
+            return known
+        prepared = self._prepare(query, incremental)
+        self._documents[key] = prepared
+        if len(self._documents) > KEPT_DOCUMENTS:
+            self._documents.popitem(last=False)
+        return prepared
+
+    def _prepare(self, query: str, incremental: bool) -> DocumentNode | list[GraphQLError]:
+        try:
+            document = parse(query, max_tokens=MAX_TOKENS, no_location=False)
+        except GraphQLError as error:
+            return [error]
+        except RecursionError:
+            return [GraphQLError("The document is nested too deeply.")]
+        errors = validate(self._schema, document, max_errors=20)
+        if errors:
+            return errors
+        return document if incremental else visit(document, _Settle())
+
+    async def run(
+        self, document: DocumentNode, variables: dict[str, Any], operation_name: str | None, context: Context
+    ) -> AsyncIterator[Frame]:
+        """Execute and yield frames: one, or with deferred parts the first and then each as it comes."""
+        operation = get_operation_ast(document, operation_name)
+        if operation is None:
+            yield refusal(
+                ErrorCode.BAD_REQUEST, "Name the operation to run in `operationName`: the document has several."
+            )
+            return
+        if operation.operation is not OperationType.QUERY:
+            yield refusal(ErrorCode.BAD_REQUEST, "Only queries are answered here.")
+            return
+        result = experimental_execute_incrementally(
+            self._schema,
+            document,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation_name,
+        )
+        if isawaitable(result):
+            result = await result
+        if isinstance(result, ExperimentalIncrementalExecutionResults):
+            yield _shown(result.initial_result.formatted)
+            async for part in result.subsequent_results:
+                yield _shown(part.formatted)
+        else:
+            yield _shown(result.formatted)
+
+
+def refusal(code: ErrorCode, message: str) -> Frame:
+    """A frame that holds one error and no data."""
+    return {"data": None, "errors": [QueryError(code, message).formatted]}
+
+
+def invalid(errors: list[GraphQLError]) -> Frame:
+    """A frame for a document that does not fit the schema."""
+    code = _codes(ErrorCode.GRAPHQL_INVALID)
+    return {"errors": [{**error.formatted, "extensions": {**code, **(error.extensions or {})}} for error in errors]}
+
+
+def _shown(formatted: Any) -> Frame:
+    """The frame with a documented code on every error."""
+    frame: Frame = dict(formatted)
+    for holder in (frame, *frame.get("incremental", ()), *frame.get("completed", ())):
+        if holder.get("errors"):
+            holder["errors"] = [_typed(dict(error)) for error in holder["errors"]]
+    return frame
+
+
+def _typed(error: Frame) -> Frame:
+    """An error of ours as it is; what went wrong while executing is our fault and hidden; else the request's."""
+    if error.get("extensions", {}).get("code") in ErrorCode.__members__:
+        return error
+    if "path" in error:
+        reference = secrets.token_hex(4)
+        log.error("internal_error", reference=reference, field=[p for p in error["path"] if isinstance(p, str)])
+        internal = QueryError(ErrorCode.INTERNAL, f"A fault of ours, logged as {reference}.").formatted
+        return {**internal, "path": error["path"]}
+    return {**error, "extensions": _codes(ErrorCode.GRAPHQL_INVALID)}
+
+
+def _codes(code: ErrorCode) -> Frame:
+    return {"code": code.name, "issueType": code.issue_type}

@@ -1,0 +1,111 @@
+"""Finding the reference person: the authority's word, else a person who is linked already, else agreeing sources."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from adapters.sdk import Actor, Subject
+from gateway.access import Policy
+from gateway.flights import ConfiguredSource, Outcome
+from gateway.identity.agreement import agreement
+from gateway.identity.reference import ReferenceOrigin, ReferencePerson, from_authority, from_patient
+from schema.gql.errors import ErrorCode, QueryError
+from schema.model.clinical import Patient
+from schema.model.fact import PATIENT_NOT_FOUND
+from schema.model.values import Identifier
+from schema.model.view import LinkStatus
+
+if TYPE_CHECKING:
+    from gateway.service import Service
+
+SUPERSEDED = "superseded"
+"""`Identifier.type` of a number that the authority has replaced."""
+
+DEMOGRAPHICS = frozenset({"Patient"})
+
+
+async def find_reference(
+    service: "Service", asked: Identifier, actor: Actor, purpose: str, policy: Policy, deadline: float
+) -> tuple[ReferencePerson, Outcome | None]:
+    """Who this is, and the authority's answer; without one, nobody knows whether the person is restricted.
+
+    Raises QueryError: PATIENT_NOT_FOUND on the authority's word, IDENTITY_UNRESOLVED when nobody can say.
+    """
+    if service.authority is not None:
+        outcome = await _ask(service, service.authority, asked, actor, purpose, policy, deadline)
+        if outcome is not None and outcome.error is None:
+            return _on_the_authoritys_word(outcome, asked, service.authority.table.id), outcome
+    found = await _without_authority(service, asked, actor, purpose, policy, deadline)
+    if found is None:
+        message = (
+            "Who this is could not be established: the identity authority did not answer, nobody is linked, and no two "
+            "sources agree. Nothing clinical is shown. Try again later."
+        )
+        raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
+    return found, None
+
+
+def _on_the_authoritys_word(outcome: Outcome, asked: Identifier, authority: str) -> ReferencePerson:
+    answer = outcome.answers["Patient"]
+    if any(gap.code == PATIENT_NOT_FOUND for gap in answer.gaps):
+        raise QueryError(ErrorCode.PATIENT_NOT_FOUND, "The identity authority does not know this number: check it.")
+    people = [read.fact for read in answer.facts if isinstance(read.fact, Patient)]
+    reference = None
+    if len(people) == 1:
+        current = [i for i in people[0].identifiers if i.system == asked.system and i.type != SUPERSEDED]
+        reference = from_authority(people[0], asked, authority, current=current[0] if len(current) == 1 else None)
+    if reference is None:
+        message = "The identity authority's answer does not say who this is. Nothing clinical is shown."
+        raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
+    return reference
+
+
+async def _ask(
+    service: "Service",
+    source: ConfiguredSource,
+    asked: Identifier,
+    actor: Actor,
+    purpose: str,
+    policy: Policy,
+    deadline: float,
+) -> Outcome | None:
+    """Demographics from one source by the deadline; None when it is not in by then. The flight goes on."""
+    subject = Subject(identifiers=(asked,))
+    flight = asyncio.ensure_future(service.flights.ask(source, subject, DEMOGRAPHICS, actor, purpose, policy.digest))
+    done, _ = await asyncio.wait({flight}, timeout=max(0.0, deadline - time.monotonic()))
+    return flight.result() if done else None
+
+
+async def _without_authority(
+    service: "Service", asked: Identifier, actor: Actor, purpose: str, policy: Policy, deadline: float
+) -> ReferencePerson | None:
+    """A person who is linked already, else two sources that agree. Restricted patients' sources are left out."""
+    sources = [
+        source
+        for source in service.sources.values()
+        if source is not service.authority
+        and policy.may_ask(source.table.id)
+        and not source.adapter.forbids_restricted
+        and asked.system in source.adapter.identifier_systems
+    ]
+    outcomes = await asyncio.gather(
+        *(_ask(service, source, asked, actor, purpose, policy, deadline) for source in sources)
+    )
+    heard = [
+        (source.table.id, read.fact)
+        for source, outcome in zip(sources, outcomes, strict=True)
+        if outcome is not None
+        for read in outcome.facts
+        if isinstance(read.fact, Patient)
+    ]
+    person = service.crossref.person_for(asked)
+    if person is not None:
+        linked = {(x.source, x.local_id) for x in service.crossref.links(person) if x.status is LinkStatus.LINKED}
+        for source_id, patient in heard:
+            if (source_id, patient.native_id) in linked:
+                current, *earlier = service.crossref.identifiers(person)
+                return from_patient(
+                    patient, current, ReferenceOrigin.LINKED, superseded=tuple(earlier), sources=(source_id,)
+                )
+    traced = {source.table.id for source in sources if source.table.traced}
+    return agreement(asked, heard, traced=traced)

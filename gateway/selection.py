@@ -1,0 +1,38 @@
+"""Choosing entries of a settled section by a query's arguments: after merging, so that no id depends on the query."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import structs
+
+from schema.model.fact import Fact
+from schema.model.values import CodeableConcept
+from schema.model.view import EntryFilter, MergedFact, Section
+
+
+def chosen(section: Section[Any], entries: EntryFilter) -> Section[Any]:
+    """The section with those entries only. Its status and sources are what they were: nobody was asked differently."""
+    return structs.replace(section, entries=tuple(entry for entry in section.entries if _fits(entry, entries)))
+
+
+def _fits(entry: MergedFact[Any], entries: EntryFilter) -> bool:
+    """An entry fits when any of its members does; one without a time fits no bound."""
+    if entries.codes and not any(set(entries.codes) & set(_codes(m.fact, "code")) for m in entry.members):
+        return False
+    if entries.category and not any(entries.category in _codes(m.fact, "categories") for m in entry.members):
+        return False
+    if entries.since is None and entries.until is None:
+        return True
+    if entry.when is None:
+        return False
+    day = entry.when.day
+    return (entries.since is None or day >= entries.since) and (entries.until is None or day <= entries.until)
+
+
+def _codes(fact: Fact, name: str) -> Iterator[str]:
+    value: Any = getattr(fact, name, None)
+    concepts: tuple[CodeableConcept, ...] = value if isinstance(value, tuple) else (value,) if value else ()
+    for concept in concepts:
+        for coding in concept.codings:
+            if coding.code:
+                yield coding.code

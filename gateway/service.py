@@ -1,0 +1,452 @@
+"""The gateway itself: everything one process holds, and what it does for one request.
+
+The way of a request: who asks and may they (access), the record that they asked (audit), who it is about (reference
+person), all sources at once (flights), whose record each answer is (guard), what this viewer may see (policy), and one
+view (gathering).
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from msgspec import structs
+from pydantic import ValidationError
+
+from adapters.sdk import NHS_NUMBER, Actor, Adapter, HttpSettings, SettingsError, Source, Subject
+from adapters.sdk.client import open_client
+from adapters.sdk.registry import load as load_adapter
+from adapters.sdk.resources import read_resource
+from gateway.access import (
+    Access,
+    AccessDenied,
+    AccessSetup,
+    Grant,
+    LocalOnly,
+    Policy,
+    StaticTokens,
+    UnknownPurpose,
+)
+from gateway.audit import (
+    Audit,
+    AuditUnavailable,
+    SqliteAudit,
+    access_event,
+    disclosure_event,
+    identity_event,
+    refusal_event,
+)
+from gateway.cache import MemoryCache
+from gateway.config import Config, ConfigError, SourceTable
+from gateway.flights import ConfiguredSource, Flights, Outcome
+from gateway.gathering import Asked, Gathering, Merger
+from gateway.hearing import (
+    CIRCUIT_OPEN,
+    NO_IDENTIFIER,
+    NOT_IN_SCOPE,
+    RESTRICTED,
+    RESTRICTION_UNKNOWN,
+    Heard,
+    hear,
+    view_links,
+)
+from gateway.identity.breaker import SubjectBreaker
+from gateway.identity.crossref import AsyncCrossReference, CrossReference, CrossReferenceUnavailable
+from gateway.identity.guard import Admitted, admit
+from gateway.identity.nhs_number import BadIdentifier, normalise
+from gateway.identity.reference import ReferencePerson
+from gateway.keys import Keys, state_secret
+from gateway.merge import Ids, Terminology, delivered
+from gateway.referring import DEMOGRAPHICS, find_reference
+from gateway.stewardship import CROSSREF_FILE
+from gateway.telemetry import Metrics, log_fault
+from schema.gql.errors import ErrorCode, QueryError
+from schema.model.values import Identifier
+from schema.model.view import LinkStatus, SourceRef, SourceState
+
+log = structlog.get_logger(__name__)
+AUDIT_FILE = "audit.sqlite3"
+"""The audit trail's file in the state directory."""
+
+
+class Service:
+    """What one process holds. Use `open_service`."""
+
+    def __init__(
+        self,
+        config: Config,
+        keys: Keys,
+        sources: dict[str, ConfiguredSource],
+        access: Access,
+        audit: SqliteAudit,
+        crossref: AsyncCrossReference,
+        terms: Terminology,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.config = config
+        self.sources = sources
+        self.access = access
+        self.audit: Audit = audit
+        self.crossref = crossref
+        self.clock = clock
+        self.metrics = Metrics()
+        self.cache = MemoryCache(config.gateway.cache_bytes)
+        self.flights = Flights(keys, self.cache, clock)
+        self.breaker = SubjectBreaker()
+        self.ids = Ids(keys.derived("ids"))
+        self.terms = terms
+        self._store = audit
+
+    @property
+    def authority(self) -> ConfiguredSource | None:
+        """The configured identity authority."""
+        return self.sources[self.config.identity.authority] if self.config.identity.authority else None
+
+    def request(self, actor: Actor, purpose: str, received: float) -> "RequestGateway":
+        """The gateway bound to one request; `received` is on the monotonic clock."""
+        return RequestGateway(self, actor, purpose, received)
+
+    async def not_ready(self) -> str | None:
+        """Why no question can be answered now; None when it can. A failed audit store is tried again."""
+        if not self._store.available:
+            try:
+                await self._store.reopen()
+            except AuditUnavailable as problem:
+                return str(problem)
+        return None
+
+    async def hear(
+        self,
+        source: ConfiguredSource,
+        types: frozenset[str],
+        reference: ReferencePerson,
+        person: str,
+        actor: Actor,
+        purpose: str,
+        policy: Policy,
+        told: Outcome | None = None,
+    ) -> Heard:
+        """Ask one source, unless it has `told` already, and settle what may be shown of its answer.
+
+        Never raises for a fault of the source.
+        """
+        subject = self._subject(source, reference, person)
+        if subject is None:
+            return Heard(source=source.ref, state=SourceState.NOT_ASKED, code=NO_IDENTIFIER)
+        outcome = told or await self.flights.ask(source, subject, types, actor, purpose, policy.digest)
+        try:
+            admitted = await self._admit(source, outcome, reference, person, actor)
+        except CrossReferenceUnavailable:
+            return Heard(source=source.ref, state=SourceState.UNAVAILABLE, code="IDENTITY_UNRESOLVED")
+        links = view_links(source.ref, admitted)
+        heard = hear(source.ref, outcome, admitted, policy, links, self.ids.fact_id)
+        labels = {"source": source.table.id, "state": heard.state.value, "code": heard.code or ""}
+        self.metrics.source_answers.labels(**labels, cache=outcome.cache.value).inc()
+        self.metrics.source_seconds.labels(source=source.table.id).observe(outcome.latency_s)
+        return heard
+
+    def _subject(self, source: ConfiguredSource, reference: ReferencePerson, person: str) -> Subject | None:
+        """The person as this source may know them: by the identifiers it accepts, and the ids already linked."""
+        known = tuple(i for i in reference.identifiers if i.system in source.adapter.identifier_systems)
+        if not known:
+            return None
+        linked = (x for x in self.crossref.links(person) if x.source == source.table.id)
+        name = reference.names[0] if reference.names else None
+        return Subject(
+            identifiers=known,
+            local_ids=tuple(x.local_id for x in linked if x.status is LinkStatus.LINKED),
+            birth_date=reference.birth_date,
+            family=name.family if name else None,
+            given=name.given[0] if name and name.given else None,
+        )
+
+    async def _admit(
+        self, source: ConfiguredSource, outcome: Outcome, reference: ReferencePerson, person: str, actor: Actor
+    ) -> Admitted:
+        """Whose records they are. What is newly decided is kept before anything of it is shown."""
+        facts = [read.fact for read in outcome.facts]
+
+        def judge() -> Admitted:
+            return admit(
+                facts,
+                reference,
+                person=person,
+                standing=self.crossref.standing(source.table.id, {fact.subject for fact in facts if fact.subject}),
+                traced=source.table.traced,
+                forbids_restricted=source.adapter.forbids_restricted,
+            )
+
+        admitted = judge()
+        standing = {(x.local_id, x.status) for x in self.crossref.links(person) if x.source == source.table.id}
+        proposals = admitted.proposals(source.table.id, person)
+        shown = {LinkStatus.LINKED: "certain", LinkStatus.PRESENT_NOT_LINKED: "probable"}
+        known = {(local_id, shown[status]) for local_id, status in standing if status in shown}
+        if new := [p for p in proposals if (p.local_id, p.grade.value) not in known]:
+            await self.crossref.record(new)
+            admitted = judge()
+        for finding in admitted.findings:
+            grade = finding.grade.value if finding.grade else "none"
+            self.metrics.identity.labels(source=source.table.id, grade=grade).inc()
+        if admitted.mismatched:
+            await self._note_mismatch(source, reference, person, actor)
+        return admitted
+
+    async def _note_mismatch(
+        self, source: ConfiguredSource, reference: ReferencePerson, person: str, actor: Actor
+    ) -> None:
+        opened = self.breaker.note_mismatch(source.table.id, person, self.clock())
+        log.warning("identity_mismatch", source=source.table.id, circuit_opened=opened)
+        what = "circuit-opened" if opened else "mismatch"
+        await self.audit.record(identity_event(actor, audited(reference.identifier), source.table.id, what))
+
+
+class RequestGateway:
+    """Implements `schema.gql.ports.GatewayPort` for one request."""
+
+    def __init__(self, service: Service, actor: Actor, purpose: str, received: float) -> None:
+        self._service = service
+        self._actor = actor
+        self._purpose = purpose
+        self.received = received
+        self.operation = ""
+        """Hash of the GraphQL document, for the audit."""
+        self._views: list[Gathering] = []
+
+    def sources(self) -> tuple[SourceRef, ...]:
+        """Every configured source that this actor may know of."""
+        policy = self._service.access.decide(self._actor, self._purpose, Identifier(value=""))
+        return tuple(s.ref for s in self._service.sources.values() if policy.may_ask(s.table.id))
+
+    async def patient(
+        self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
+    ) -> Gathering:
+        """As the port says; a fault of ours is logged by its kind and place and shown as INTERNAL."""
+        try:
+            return await self._patient(identifier, birth_date, deadline_s, types)
+        except QueryError:
+            raise
+        except AuditUnavailable:
+            message = "The audit store cannot record this access: nothing is asked and nothing shown. Try again later."
+            raise QueryError(ErrorCode.AUDIT_UNAVAILABLE, message) from None
+        except CrossReferenceUnavailable:
+            message = "The cross-reference table cannot be used: whose records these are cannot be established."
+            raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message) from None
+        except Exception as problem:
+            reference = log_fault(log, problem)
+            raise QueryError(ErrorCode.INTERNAL, f"A fault of ours, logged as {reference}.") from None
+
+    async def _patient(
+        self, identifier: Identifier, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
+    ) -> Gathering:
+        service = self._service
+        asked = _readable(identifier)
+        policy = await self._decide(asked)
+        deadline = self.received + (deadline_s or service.config.gateway.deadline)
+        plan = [s for s in service.sources.values() if policy.may_ask(s.table.id)]
+        await service.audit.record(
+            access_event(self._actor, self._purpose, audited(asked), self.operation, sources=[s.table.id for s in plan])
+        )
+        reference, told = await find_reference(service, asked, self._actor, self._purpose, policy, deadline)
+        if reference.contradicts(birth_date):
+            message = "The birth date given is not the one on record for this number: check both."
+            raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
+        person = await service.crossref.ensure_person(reference.identifier, reference.superseded)
+        _, *superseded = service.crossref.identifiers(person)
+        reference = structs.replace(reference, superseded=tuple(superseded))
+        view = Gathering(
+            reference,
+            tuple(self._ask(source, types, reference, person, policy, told) for source in plan),
+            deadline,
+            Merger(service.ids, service.terms, tuple(service.sources)),
+        )
+        self._views.append(view)
+        return view
+
+    async def _decide(self, asked: Identifier) -> Policy:
+        """The policy; a refusal is recorded too, and says the same whether or not the person exists."""
+        try:
+            return self._service.access.decide(self._actor, self._purpose, asked)
+        except (AccessDenied, UnknownPurpose) as refused:
+            event = refusal_event(self._actor, self._purpose, audited(asked), self.operation, refused.code)
+            await self._service.audit.record(event)
+            raise QueryError(ErrorCode.ACCESS_DENIED, f"{str(refused)[:1].upper()}{str(refused)[1:]}.") from None
+
+    def _ask(
+        self,
+        source: ConfiguredSource,
+        types: frozenset[str],
+        reference: ReferencePerson,
+        person: str,
+        policy: Policy,
+        told: Outcome | None,
+    ) -> Asked:
+        """Start asking one source, or say why it is not asked. `told` is what the authority has answered already."""
+        held = source.adapter.types | {"Patient"}
+        wanted = types & held
+
+        def unasked(state: SourceState, code: str, issue_type: str) -> Asked:
+            return Asked(source.ref, held, Heard(source=source.ref, state=state, code=code, issue_type=issue_type))
+
+        if not wanted:
+            return unasked(SourceState.NOT_ASKED, NOT_IN_SCOPE, "informational")
+        if source.adapter.forbids_restricted and reference.restricted:
+            return unasked(SourceState.WITHHELD, RESTRICTED, "suppressed")
+        if source.adapter.forbids_restricted and told is None:
+            return unasked(SourceState.NOT_ASKED, RESTRICTION_UNKNOWN, "incomplete")
+        if self._service.breaker.is_open(source.table.id, self._service.clock()):
+            return unasked(SourceState.UNAVAILABLE, CIRCUIT_OPEN, "conflict")
+        answer = asyncio.create_task(
+            self._service.hear(
+                source,
+                wanted,
+                reference,
+                person,
+                self._actor,
+                self._purpose,
+                policy,
+                told if source is self._service.authority and wanted == DEMOGRAPHICS else None,
+            )
+        )
+        return Asked(source.ref, held, answer)
+
+    async def record_disclosure(self, frame: bytes) -> None:
+        """Record that this frame leaves, for every person it is about. Raises AuditUnavailable: then it must not."""
+        for view in self._views:
+            heard = view.heard()
+            await self._service.audit.record(
+                disclosure_event(
+                    self._actor,
+                    self._purpose,
+                    audited(view.identifier),
+                    self.operation,
+                    frame=frame,
+                    sources={h.source.id: h.state.value for h in heard},
+                    records=[record for h in heard for record in h.record_hashes],
+                )
+            )
+
+    def close(self) -> None:
+        """The request is over. Flights go on."""
+        for view in self._views:
+            view.end()
+
+
+def audited(identifier: Identifier) -> str:
+    """A person's identifier as the audit trail writes it."""
+    return f"{identifier.system}|{identifier.value}"
+
+
+def _readable(identifier: Identifier) -> Identifier:
+    """The identifier in its canonical form. QueryError(IDENTIFIER_INVALID) says what is wrong with it."""
+    if identifier.system != NHS_NUMBER:
+        if not identifier.value.strip():
+            raise QueryError(ErrorCode.IDENTIFIER_INVALID, "The identifier is empty.")
+        return Identifier(system=identifier.system, value=identifier.value.strip())
+    try:
+        return Identifier(system=NHS_NUMBER, value=normalise(identifier.value))
+    except BadIdentifier as problem:
+        text = str(problem)
+        raise QueryError(ErrorCode.IDENTIFIER_INVALID, f"{text[:1].upper()}{text[1:]}.") from None
+
+
+@asynccontextmanager
+async def open_service(
+    config: Config, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> AsyncIterator[Service]:
+    """Load every adapter, open the stores, and close them all at the end, or at once when one cannot be opened.
+
+    Raises ConfigError or SettingsError, naming the place, for what a person must put right.
+    """
+    state_dir = config.state_dir
+    async with AsyncExitStack() as stack:
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True)
+            keys = Keys(config.gateway.secret.reveal().encode() if config.gateway.secret else state_secret(state_dir))
+            access = _access(config)
+            terms = terminology(config)
+            sources = {}
+            for table in config.sources:
+                adapter = make_adapter(table, config.folder)
+                stack.push_async_callback(_release, adapter)
+                sources[table.id] = ConfiguredSource(table, adapter)
+            audit = SqliteAudit(state_dir / AUDIT_FILE, clock)
+            stack.push_async_callback(audit.close)
+            crossref = CrossReference(state_dir / CROSSREF_FILE, clock)
+            stack.callback(crossref.close)
+        except (OSError, ValueError) as problem:
+            raise ConfigError(f"[gateway] state_dir or secret cannot be used: {type(problem).__name__}") from None
+        except (AuditUnavailable, CrossReferenceUnavailable) as problem:
+            raise ConfigError(f"{state_dir}: a store cannot be opened, so nothing is served: {problem}") from None
+        except AccessSetup as problem:
+            raise ConfigError(str(problem)) from None
+        service = Service(config, keys, sources, access, audit, AsyncCrossReference(crossref), terms, clock)
+        stack.push_async_callback(service.flights.close)
+        yield service
+
+
+async def _release(adapter: Adapter[Any]) -> None:
+    await adapter.close()
+    if adapter.source.http is not None:
+        await adapter.source.http.close()
+
+
+def terminology(config: Config) -> Terminology:
+    """The delivered terminology with what the deployment supplies. Raises ConfigError that names the file."""
+    table = config.terminology
+    return delivered().extended(
+        products=_json_of(config, table.medicines) if table.medicines else (),
+        concept_maps=[_json_of(config, reference) for reference in table.concept_maps],
+        orders_join_courses=table.orders_join_courses,
+    )
+
+
+def _json_of(config: Config, reference: str) -> Any:
+    try:
+        return json.loads(read_resource(reference, config.folder))
+    except ValueError:
+        raise ConfigError(f"[terminology] {reference}: not JSON") from None
+
+
+def _access(config: Config) -> Access:
+    if not config.access.tokens:
+        return LocalOnly("127.0.0.1")
+    return StaticTokens(
+        (table.token.reveal(), Grant(**table.model_dump(exclude={"token"}))) for table in config.access.tokens
+    )
+
+
+def make_adapter(table: SourceTable, folder: Path) -> Adapter[Any]:
+    """The adapter of a configured source. Raises SettingsError that names the source and the setting."""
+    kind = load_adapter(table.adapter)
+    try:
+        settings = kind.settings_model.model_validate(table.settings, context={"folder": folder})
+    except ValidationError as problem:
+        mistakes = problem.errors(include_input=False)
+        told = "; ".join(
+            f"{'.'.join(map(str, m['loc'])) or 'settings'}: "
+            + ("there is no such setting" if m["type"] == "extra_forbidden" else m["msg"])
+            for m in mistakes
+        )
+        raise SettingsError(f"source {table.id!r}: settings: {told or 'not valid'}") from None
+    http = None
+    if kind.uses_http:
+        if not isinstance(settings, HttpSettings):
+            raise SettingsError(f"adapter kind {table.adapter!r}: settings_model must extend HttpSettings")
+        http = open_client(
+            settings, table.auth, name=table.id, timeout_s=table.timeout, max_concurrency=table.max_concurrency
+        )
+    return kind(
+        Source(
+            id=table.id,
+            name=table.name,
+            organization=table.organization,
+            timezone=table.timezone,
+            settings=settings,
+            timeout_s=table.timeout,
+            http=http,
+        )
+    )

@@ -1,0 +1,107 @@
+"""Serving over HTTP: the listening socket, the refusal to be open to strangers, and an orderly end."""
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.config import Config
+from gateway.problems import CommandError
+from gateway.service import open_service
+from gateway.telemetry import configure_logs
+from gateway.web import build_app
+
+DRAIN_S = 20
+"""How long requests under way may go on once the process is told to end."""
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop where there is one."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises CommandError that says what to do when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(512)
+    except OSError as problem:
+        listening.close()
+        reason = os.strerror(problem.errno).lower() if problem.errno and problem.errno > 0 else "no such address"
+        raise CommandError(
+            f"cannot listen on {host} port {port} ({reason}): end what uses it, or choose another with --port"
+        ) from None
+    return listening
+
+
+def refuse_strangers(config: Config, host: str) -> None:
+    """Without authentication only this machine may ask. Raises CommandError that says what to configure."""
+    if not is_loopback(host) and not config.access.tokens:
+        raise CommandError(
+            f"refusing to serve on {host}: others can reach it and no access token is configured. "
+            "Add [[access.tokens]] to the configuration, or serve on 127.0.0.1"
+        )
+
+
+async def run(config: Config, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until told to end. `ready` is called with the base URL once requests are answered."""
+    refuse_strangers(config, host)
+    listening = bind(host, port)
+    configure_logs()
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{listening.getsockname()[1]}"
+    try:
+        async with open_service(config) as service:
+            server = make_server(build_app(service), lambda: ready(url) if ready else None)
+            await server.serve(sockets=[listening])
+    finally:
+        listening.close()
+
+
+def make_server(app: ASGIApp, started: Callable[[], None]) -> uvicorn.Server:
+    """The HTTP server for an application; `started` is called once it answers. `serve(sockets=...)` runs it."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+    )
+    server.when_started = started
+    return server
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying when it has begun."""
+
+    when_started: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.when_started()

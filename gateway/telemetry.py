@@ -1,0 +1,91 @@
+"""Logs and metrics that say what happened and never to whom.
+
+No identifier, name, date, value, URL or payload: events carry source ids, codes, counts and durations only. Loggers of
+libraries that quote queries, URLs or payloads are silenced.
+"""
+
+import logging
+import secrets
+import sys
+import traceback
+from contextlib import suppress
+from typing import TextIO, cast
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+SILENCED = ("strawberry", "graphql", "httpx", "httpcore", "aiohttp", "asyncio", "uvicorn.access", "uvicorn.error")
+"""Loggers that put queries, URLs, payloads or the text of exceptions into what they write."""
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+def configure_logs(level: str = "info") -> None:
+    """One line of JSON for each event, on standard error."""
+    for name in SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
+        cache_logger_on_first_use=False,
+    )
+
+
+class _StandardError:
+    """Standard error as it is at the moment. A log that cannot be written never costs an answer."""
+
+    def write(self, text: str) -> None:
+        with suppress(ValueError, OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(ValueError, OSError):
+            sys.stderr.flush()
+
+
+def log_fault(log: structlog.stdlib.BoundLogger, problem: BaseException) -> str:
+    """Log a fault of ours by its kind and place, never by its text, and give the reference it is logged under."""
+    reference = secrets.token_hex(4)
+    place = traceback.extract_tb(problem.__traceback__)[-1]
+    log.error("fault", reference=reference, kind=type(problem).__name__, file=place.filename, line=place.lineno)
+    return reference
+
+
+class Metrics:
+    """What the gateway counts, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "sherwood_requests_total", "GraphQL requests by outcome.", ["outcome"], registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "sherwood_request_seconds", "Receipt to last byte.", registry=self.registry, buckets=_BUCKETS
+        )
+        self.source_answers = Counter(
+            "sherwood_source_answers_total",
+            "What became of each source in each view.",
+            ["source", "state", "code", "cache"],
+            registry=self.registry,
+        )
+        self.source_seconds = Histogram(
+            "sherwood_source_seconds",
+            "How long each source took.",
+            ["source"],
+            registry=self.registry,
+            buckets=_BUCKETS,
+        )
+        self.facts = Counter("sherwood_facts_total", "Facts shown, by source.", ["source"], registry=self.registry)
+        self.identity = Counter(
+            "sherwood_identity_total", "Decisions about source records, by grade.", ["source", "grade"],
+            registry=self.registry,
+        )  # fmt: skip
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)

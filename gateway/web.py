@@ -1,0 +1,216 @@
+"""The web face: /graphql, health, readiness, metrics.
+
+GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/), with deferred parts as multipart/mixed. Every
+frame that holds something about a person is recorded in the audit store, with its hash, before it leaves.
+"""
+
+import hashlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+import orjson
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+
+from gateway.access import NotAuthenticated
+from gateway.audit import AuditUnavailable
+from gateway.operation import Frame, Operations, invalid, refusal
+from gateway.service import RequestGateway, Service
+from gateway.telemetry import log_fault
+from schema.gql.errors import ErrorCode
+from schema.gql.root import Context, build_schema
+
+log = structlog.get_logger(__name__)
+
+BODY_CAP = 1024 * 1024
+BOUNDARY = b"-"
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+MULTIPART = "multipart/mixed"
+PURPOSE_HEADER = "sherwood-purpose"
+
+
+def build_app(service: Service) -> Starlette:
+    """The ASGI application over one service."""
+    endpoint = GraphQLEndpoint(service)
+
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def ready(_: Request) -> Response:
+        problem = await service.not_ready()
+        if problem is None:
+            return JSONResponse({"ready": True, "sources": len(service.sources)})
+        return JSONResponse({"ready": False, "reason": problem}, status_code=503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse("/graphql")
+
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
+            Route("/healthz", health),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+class _Rejected(Exception):
+    """The request ends here with a status and one documented error."""
+
+    def __init__(self, status: int, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.frame = refusal(code, message)
+
+
+class GraphQLEndpoint:
+    """POST and GET on /graphql."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._operations = Operations(build_schema())
+        self._explorer = files("gateway").joinpath("explorer.html").read_text(encoding="utf-8")
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request. Only the outcome and the time it took are logged, never the query or the URL."""
+        received = time.monotonic()
+        if request.method == "GET" and "query" not in request.query_params and _accepts(request, "text/html"):
+            return HTMLResponse(self._explorer)
+        try:
+            actor = self._service.access.authenticate(request.headers)
+            purpose = request.headers.get(PURPOSE_HEADER, "TREAT")
+            bound = self._service.request(actor, purpose, received)
+            response = await self._answer(request, bound)
+        except _Rejected as rejected:
+            response = JSONResponse(rejected.frame, status_code=rejected.status)
+        except NotAuthenticated as problem:
+            frame = refusal(ErrorCode.NOT_AUTHENTICATED, str(problem))
+            response = JSONResponse(frame, status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        except Exception as problem:  # the text of it may quote a payload: it stays here
+            response = JSONResponse(self._fault(problem), status_code=500)
+        self._service.metrics.requests.labels(outcome=str(response.status_code)).inc()
+        return response
+
+    async def _answer(self, request: Request, bound: RequestGateway) -> Response:
+        incremental = _accepts(request, MULTIPART)
+        query, variables, operation_name = await _read_request(request)
+        bound.operation = hashlib.sha256(query.encode("utf-8", "replace")).hexdigest()
+        document = self._operations.prepare(query, incremental=incremental)
+        graphql_json = _accepts(request, GRAPHQL_JSON)
+        if isinstance(document, list):
+            return JSONResponse(
+                invalid(document),
+                status_code=400 if graphql_json else 200,
+                media_type=GRAPHQL_JSON if graphql_json else JSON,
+            )
+        frames = self._frames(self._operations.run(document, variables, operation_name, Context(bound)), bound)
+        first = await anext(frames)
+        if first.more:
+            return StreamingResponse(_parts(first, frames), media_type=f'{MULTIPART}; boundary="{BOUNDARY.decode()}"')
+        await frames.aclose()
+        media_type = GRAPHQL_JSON if graphql_json else JSON
+        return Response(first.body, status_code=first.status, media_type=media_type)
+
+    def _fault(self, problem: Exception) -> Frame:
+        return refusal(ErrorCode.INTERNAL, f"A fault of ours, logged as {log_fault(log, problem)}.")
+
+    async def _frames(self, frames: AsyncIterator[Frame], bound: RequestGateway) -> AsyncGenerator["_Sealed", None]:
+        """Each frame as bytes, once the audit store has recorded that it is leaving. Without a record, it does not."""
+        try:
+            async for frame in frames:
+                body = orjson.dumps(frame, default=str)
+                try:
+                    await bound.record_disclosure(body)
+                except AuditUnavailable:
+                    message = "The audit store cannot record this disclosure: nothing is shown. Try again later."
+                    yield _Sealed(orjson.dumps(refusal(ErrorCode.AUDIT_UNAVAILABLE, message)), False, 503)
+                    return
+                yield _Sealed(body, bool(frame.get("hasNext")), 200)
+        except Exception as problem:
+            yield _Sealed(orjson.dumps(self._fault(problem)), False, 500)
+        finally:
+            bound.close()
+            self._service.metrics.request_seconds.observe(time.monotonic() - bound.received)
+
+
+class _Sealed(msgspec.Struct, frozen=True):
+    """A frame's bytes, recorded."""
+
+    body: bytes
+    more: bool
+    status: int
+
+
+async def _parts(first: _Sealed, frames: AsyncGenerator[_Sealed, None]) -> AsyncIterator[bytes]:
+    """multipart/mixed (RFC 2046 section 5.1). The boundary after a part leaves with it: that completes the part."""
+    async with aclosing(frames):
+        yield b"--%s\r\n" % BOUNDARY + _part(first)
+        async for sealed in frames:
+            yield _part(sealed)
+
+
+def _part(sealed: _Sealed) -> bytes:
+    end = b"" if sealed.more else b"--"
+    header = b"Content-Type: application/json; charset=utf-8\r\n\r\n"
+    return header + sealed.body + b"\r\n--%s%s\r\n" % (BOUNDARY, end)
+
+
+def _accepts(request: Request, media_type: str) -> bool:
+    """Whether the Accept header names the media type (a wildcard is not enough: the plain answer is JSON)."""
+    header = request.headers.get("accept", "")
+    return any(part.partition(";")[0].strip().lower() == media_type for part in header.split(","))
+
+
+async def _read_request(request: Request) -> tuple[str, dict[str, Any], str | None]:
+    """The document, its variables and the operation's name; _Rejected says what is wrong with the request."""
+    if request.method == "GET":
+        values: Any = dict(request.query_params)
+        if isinstance(values.get("variables"), str):
+            values["variables"] = _json(values["variables"].encode())
+    else:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != JSON:
+            raise _Rejected(415, ErrorCode.BAD_REQUEST, "Send JSON: Content-Type: application/json.")
+        values = _json(await _body(request))
+    if not isinstance(values, dict) or not isinstance(values.get("query"), str):
+        raise _Rejected(400, ErrorCode.BAD_REQUEST, 'Send an object with the document as text: {"query": "..."}.')
+    variables, name = values.get("variables"), values.get("operationName")
+    if not isinstance(variables, dict | None) or not isinstance(name, str | None):
+        raise _Rejected(400, ErrorCode.BAD_REQUEST, "`variables` is an object and `operationName` is text.")
+    return values["query"], variables or {}, name
+
+
+async def _body(request: Request) -> bytes:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > BODY_CAP:
+            raise _Rejected(413, ErrorCode.BAD_REQUEST, f"The request is longer than {BODY_CAP} bytes.")
+    return bytes(received)
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise _Rejected(400, ErrorCode.BAD_REQUEST, "The request is not well-formed JSON.") from None

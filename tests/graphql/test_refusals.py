@@ -1,0 +1,246 @@
+"""What is not answered, and what the refusal says to do."""
+
+import asyncio
+import io
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.sdk import SettingsError
+from gateway.config import ConfigError, load
+from gateway.problems import CommandError
+from gateway.service import AUDIT_FILE, open_service
+from gateway.serving import bind, refuse_strangers
+from tests.graphql.conftest import MICHAEL, Running, started
+
+BY_NUMBER = '{{ patient(identifier: {{value: "{}"}}) {{ allergies {{ totalCount }} }} }}'
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        ("999407100", "ten digits"),
+        ("9994071008", "check digit"),
+        ("9999999999", "placeholder"),
+        ("1111111111", "placeholder"),
+        ("999 407 100 O", "digits only"),
+        ("", "digits only"),
+    ],
+)
+async def test_a_number_that_cannot_be_one_is_refused_before_anybody_is_asked(
+    gateway: Running, number: str, advice: str
+) -> None:
+    error = await gateway.refused(BY_NUMBER.format(number))
+    assert error["extensions"]["code"] == "IDENTIFIER_INVALID"
+    assert advice in error["message"]
+    assert not number or number not in error["message"]
+    assert all(fault.asked == 0 for fault in gateway.faults.values())
+
+
+async def test_a_number_with_spaces_is_the_same_number(gateway: Running) -> None:
+    answer = await gateway.ask('{ patient(identifier: {value: "999 407 1009"}) { identifier { value } } }')
+    assert answer["data"]["patient"]["identifier"]["value"] == MICHAEL
+
+
+async def test_a_number_the_authority_does_not_know_is_not_found_and_no_source_is_asked(gateway: Running) -> None:
+    error = await gateway.refused(BY_NUMBER.format("9990000018"))
+    assert error["extensions"]["code"] == "PATIENT_NOT_FOUND"
+    assert [name for name, fault in gateway.faults.items() if fault.asked] == ["pds"]
+
+
+async def test_a_birth_date_that_is_not_the_authoritys_shows_nothing(gateway: Running) -> None:
+    query = (
+        f'{{ patient(identifier: {{value: "{MICHAEL}"}}, birthDate: "1967-06-15") {{ allergies {{ totalCount }} }} }}'
+    )
+    error = await gateway.refused(query)
+    assert error["extensions"]["code"] == "IDENTITY_UNRESOLVED"
+    assert "1967" not in error["message"]
+
+
+async def test_with_the_authority_down_and_nobody_agreeing_nothing_clinical_is_shown(gateway: Running) -> None:
+    for source in ("pds", "pas", "pharmacy", "telehealth"):
+        gateway.faults[source].down = True
+    error = await gateway.refused(BY_NUMBER.format(MICHAEL))
+    assert error["extensions"]["code"] == "IDENTITY_UNRESOLVED"
+
+
+async def test_with_the_authority_down_agreeing_sources_say_who_it_is_and_gp_connect_is_not_called(
+    gateway: Running,
+) -> None:
+    gateway.faults["pds"].down = True
+    record = await gateway.record("identifier { value } sources { source { id } state code }")
+    told = {s["source"]["id"]: (s["state"], s["code"]) for s in record["sources"]}
+    assert told["pas"] == ("OK", None)
+    assert told["gp"] == ("NOT_ASKED", "RESTRICTION_UNKNOWN")
+    assert gateway.faults["gp"].asked == 0
+
+
+@pytest.mark.parametrize("deadline", ["0.3s", "PT0S", "PT31S", "-PT1S", "P1D", "soon"])
+async def test_a_deadline_out_of_range_says_how_one_is_written(gateway: Running, deadline: str) -> None:
+    query = (
+        f'{{ patient(identifier: {{value: "{MICHAEL}"}}, deadline: "{deadline}") {{ allergies {{ totalCount }} }} }}'
+    )
+    error = await gateway.refused(query)
+    assert error["extensions"]["code"] == "DEADLINE_INVALID"
+    assert "PT" in error["message"]
+
+
+async def test_an_unknown_field_is_named_and_nothing_else_stops(gateway: Running) -> None:
+    error = await gateway.refused(f'{{ patient(identifier: {{value: "{MICHAEL}"}}) {{ allergys {{ totalCount }} }} }}')
+    assert error["extensions"]["code"] == "GRAPHQL_INVALID"
+    assert "allergys" in error["message"]
+    assert (await gateway.record("allergies { totalCount }"))["allergies"]["totalCount"] > 0
+
+
+@pytest.mark.parametrize("body", ["", "null", "1", '"x"', "[]", "{", '{"query": 1}', '{"query": "{", "variables": []}'])
+async def test_a_body_that_is_no_request_is_refused(gateway: Running, body: str) -> None:
+    headers = gateway.headers | {"Content-Type": "application/json"}
+    async with gateway.session.post(f"{gateway.url}/graphql", data=body, headers=headers) as response:
+        assert response.status == 400
+        (error,) = (await response.json())["errors"]
+        assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_a_body_of_another_type_or_too_large_is_refused(gateway: Running) -> None:
+    async with gateway.session.post(f"{gateway.url}/graphql", data="{}", headers=gateway.headers) as response:
+        assert response.status == 415
+    headers = gateway.headers | {"Content-Type": "application/json"}
+    large = io.BytesIO(b'{"query": "' + b" " * 2_000_000 + b'"}')
+    async with gateway.session.post(f"{gateway.url}/graphql", data=large, headers=headers) as response:
+        assert response.status == 413
+
+
+async def test_without_a_token_nobody_is_answered(gateway: Running) -> None:
+    error = await gateway.refused(BY_NUMBER.format(MICHAEL), headers={"Authorization": ""}, status=401)
+    assert error["extensions"]["code"] == "NOT_AUTHENTICATED"
+    assert all(fault.asked == 0 for fault in gateway.faults.values())
+
+
+async def test_a_purpose_the_caller_was_not_given_is_denied_and_no_source_is_asked(gateway: Running) -> None:
+    error = await gateway.refused(BY_NUMBER.format(MICHAEL), headers={"Sherwood-Purpose": "HMARKT"})
+    assert error["extensions"]["code"] == "ACCESS_DENIED"
+    assert all(fault.asked == 0 for fault in gateway.faults.values())
+
+
+async def test_with_the_audit_store_gone_nothing_is_asked_and_nothing_is_disclosed(gateway: Running) -> None:
+    await gateway.record("identifier { value }", number="9997725018")
+    asked = {name: fault.asked for name, fault in gateway.faults.items()}
+    for file in gateway.state_dir.glob(f"{AUDIT_FILE}*"):
+        file.unlink()
+    error = await gateway.refused(BY_NUMBER.format(MICHAEL))
+    assert error["extensions"]["code"] == "AUDIT_UNAVAILABLE"
+    assert {name: fault.asked for name, fault in gateway.faults.items()} == asked
+    async with gateway.session.get(f"{gateway.url}/readyz") as response:
+        assert response.status == 503
+
+
+async def test_an_audit_store_that_dies_during_an_answer_stops_the_answer(gateway: Running) -> None:
+    gateway.faults["pharmacy"].hold = asyncio.Event()
+    query = BY_NUMBER.format(MICHAEL).replace("allergies", "medications")
+    answer = asyncio.create_task(gateway.refused(query, status=503))
+    while not gateway.faults["pharmacy"].asked:
+        await asyncio.sleep(0)
+    for file in gateway.state_dir.glob(f"{AUDIT_FILE}*"):
+        file.unlink()
+    gateway.faults["pharmacy"].hold.set()
+    assert (await answer)["extensions"]["code"] == "AUDIT_UNAVAILABLE"
+
+
+async def test_every_answer_left_a_trail_of_access_and_disclosure_with_its_hash(gateway: Running) -> None:
+    await gateway.record("allergies { totalCount }")
+    with sqlite3.connect(gateway.state_dir / AUDIT_FILE) as trail:
+        rows = trail.execute(
+            "SELECT kind, user, purpose, patient, answer, records FROM trail ORDER BY sequence"
+        ).fetchall()
+    trail.close()
+    assert [row[0] for row in rows] == ["access", "disclosure"]
+    assert {(row[1], row[2]) for row in rows} == {("jacky", "TREAT")}
+    assert all(row[3].endswith(MICHAEL) for row in rows)
+    assert len(rows[1][4]) == 64
+    assert len(rows[1][5]) > 64, "the records it was made of are named by their hashes"
+
+
+def test_serving_strangers_without_authentication_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(CommandError, match="access token"):
+        refuse_strangers(load(path), "0.0.0.0")
+    refuse_strangers(load(path), "127.0.0.1")
+    refuse_strangers(load(path), "::1")
+
+
+def test_the_command_line_refuses_strangers_with_a_sentence_and_status_2(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text("", encoding="utf-8")
+    command = [
+        sys.executable,
+        "-c",
+        "from gateway.cli import main; main()",
+        "serve",
+        "-c",
+        str(path),
+        "--host",
+        "0.0.0.0",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "refusing to serve" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_said_with_what_to_do() -> None:
+    with bind("127.0.0.1", 0) as taken, pytest.raises(CommandError, match="--port"):
+        bind("127.0.0.1", taken.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "advice"),
+    [
+        ('[gateway]\nhosst = "x"\n', 2, "no such setting"),
+        ("[gateway]\nport = 99999\n", 2, "port"),
+        ('[gateway]\ndeadline = "5"\n', 2, "unit"),
+        ('\n[[sources]]\nid = "a"\nname = "A"\norganization = "O"\n', 2, "must be written"),
+        ('[identity]\nauthority = "pds"\n', 1, "no source"),
+        ('[[access.tokens]]\ntoken = "letmein"\n', 2, "env:NAME"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_line_and_what_to_write(
+    tmp_path: Path, written: str, line: int, advice: str
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    (first, *_) = [text for text in str(refused.value).splitlines() if advice in text]
+    assert first.startswith(f"{path}:{line}:") or "authority" in written
+    assert "letmein" not in str(refused.value)
+
+
+async def test_a_missing_secret_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_WARD_TOKEN")
+    with pytest.raises(SettingsError, match="TEST_WARD_TOKEN"):
+        async with started(tmp_path):
+            pass
+
+
+async def test_an_unknown_setting_of_a_source_names_the_source_and_the_setting(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        '[[sources]]\nid = "epr"\nname = "E"\norganization = "O"\nadapter = "fhir"\n'
+        'settings = { base_url = "http://127.0.0.1:1", pagesize = 3 }\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(SettingsError, match=r"'epr'.*pagesize"):
+        async with open_service(load(path)):
+            pass
+
+
+async def test_an_adapter_kind_that_is_not_installed_says_which_are(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[[sources]]\nid = "x"\nname = "X"\norganization = "O"\nadapter = "fax"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"installed: .*fhir"):
+        async with open_service(load(path)):
+            pass
