@@ -1,6 +1,5 @@
 """`sherwood demo`: an installed estate of simulated systems, and the gateway over them. Nothing is kept."""
 
-import os
 import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -10,7 +9,7 @@ from typing import cast
 from rich.console import Console
 from rich.panel import Panel
 
-from adapters.sdk.estate import Estate, Mischief
+from adapters.sdk.estate import Estate, Mischief, Running
 from gateway.config import ConfigError, load, seconds
 from gateway.problems import CommandError
 from gateway.serving import run
@@ -37,6 +36,18 @@ def read_mischief(slow: list[str], down: list[str], garbage: list[str]) -> Misch
     return Mischief(slow_s=slow_s, down=frozenset(down), garbage=frozenset(garbage))
 
 
+def _write(folder: Path, estate: Running) -> Path:
+    """The configuration as a file, with its secrets in files beside it, so that other commands can use it too."""
+    config = estate.config
+    for name, value in estate.secrets.items():
+        file = folder / name.lower()
+        file.write_text(value, encoding="utf-8")
+        config = config.replace(f"env:{name}", f"file:{file}")
+    path = folder / "gateway.toml"
+    path.write_text(config, encoding="utf-8")
+    return path
+
+
 async def run_demo(
     port: int, slow: list[str], down: list[str], garbage: list[str], show_config: bool, out: Console
 ) -> None:
@@ -44,12 +55,10 @@ async def run_demo(
     mischief = read_mischief(slow, down, garbage)
     with tempfile.TemporaryDirectory(prefix="sherwood-demo-") as folder, out.status("Starting the legacy systems ..."):
         async with find_estate()(datetime.now(UTC), mischief) as estate:
-            os.environ.update(estate.secrets)
-            path = Path(folder) / "gateway.toml"
-            path.write_text(estate.config, encoding="utf-8")
             if show_config:
                 out.print(estate.config, markup=False, highlight=False)
                 return
+            path = _write(Path(folder), estate)
             config = load(path)
             known = {source.id for source in config.sources}
             unknown = sorted((mischief.slow_s.keys() | mischief.down | mischief.garbage) - known)
@@ -65,6 +74,7 @@ async def run_demo(
                         f"{len(config.sources)} legacy systems are up on their own protocols:\n{names}\n\n"
                         f"Explore in a browser   [link]{url}/graphql[/link]\n"
                         "Or in another terminal [bold]sherwood query 9994071009[/]\n"
+                        f"Its configuration      {path}\n"
                         "Ctrl-C ends it; nothing is kept. All patients are invented.",
                         title="Sherwood",
                         expand=False,

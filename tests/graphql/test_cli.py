@@ -1,0 +1,116 @@
+"""The command line, against a gateway and an estate that are up."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from adapters.sdk import SettingsError
+from gateway.checking import check_sources
+from gateway.cli import app, out
+from gateway.config import load
+from gateway.demonstration import read_mischief
+from gateway.problems import CommandError
+from gateway.stewardship import decide
+from schema.gql.root import print_sdl
+from tests.graphql.conftest import MICHAEL, Running
+
+PHARMACY = "encounters { entries { nodes { provenance { source { id } } } } } sources { source { id } state code }"
+
+
+async def sherwood(*arguments: str) -> str:
+    """Standard output of a command that must end well."""
+    done = await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "_width", 200)
+
+
+async def test_a_number_gives_the_whole_record_as_tables(gateway: Running) -> None:
+    said = await sherwood("query", "999 407 1009", "--url", f"{gateway.url}/graphql", "--token", "env:TEST_WARD_TOKEN")
+    for text in ("Quillfeather", "allergies (5)", "medications (19)", "Lantus", "Toujeo", "Sallow Lane Pharmacy"):
+        assert text in said
+
+
+async def test_a_document_gives_json(gateway: Running, tmp_path: Path) -> None:
+    document = tmp_path / "q.graphql"
+    document.write_text("query ($n: String!) { patient(identifier: {value: $n}) { identifier { value } } }")
+    url = f"{gateway.url}/graphql"
+    said = await sherwood(
+        "query", str(document), "--url", url, "--token", "env:TEST_WARD_TOKEN", "-v", f'n="{MICHAEL}"'
+    )
+    assert json.loads(said)["data"]["patient"]["identifier"]["value"] == MICHAEL
+
+
+async def test_a_gateway_that_is_not_there_is_said_with_what_to_do() -> None:
+    with pytest.raises(CommandError, match="sherwood demo"):
+        await sherwood("query", MICHAEL, "--url", "http://127.0.0.1:9/graphql")
+
+
+async def test_a_token_is_never_taken_literally(gateway: Running) -> None:
+    with pytest.raises(SettingsError, match="env:NAME"):
+        await sherwood("query", MICHAEL, "--url", f"{gateway.url}/graphql", "--token", "letmein")
+
+
+async def test_the_schema_is_printed_and_the_kinds_are_listed() -> None:
+    assert await sherwood("schema") == print_sdl()
+    said = await sherwood("adapter", "list")
+    for kind in ("fhir", "hl7v2", "rest"):
+        assert kind in said
+
+
+async def test_check_asks_every_source_and_fails_when_one_does(gateway: Running, tmp_path: Path) -> None:
+    config = load(tmp_path / "gateway.toml")
+    with out.capture() as said:
+        assert await check_sources(config, out)
+    assert said.get().count("ok") >= 6
+    gateway.faults["pas"].down = True
+    with out.capture() as said:
+        assert not await check_sources(config, out)
+    assert "SOURCE_UNAVAILABLE" in said.get()
+
+
+async def test_unlink_hides_a_record_and_link_shows_it_again(gateway: Running, tmp_path: Path) -> None:
+    config = load(tmp_path / "gateway.toml")
+
+    async def pharmacy() -> tuple[str, bool]:
+        record = await gateway.record(PHARMACY)
+        (state,) = [s["state"] for s in record["sources"] if s["source"]["id"] == "pharmacy"]
+        return state, "pharmacy" in str(record["encounters"])
+
+    assert await pharmacy() == ("OK", True)
+    record = (MICHAEL, "pharmacy", "Patient/PL-20417")
+    await asyncio.to_thread(decide, config, *record, "a.steward", "another person's tablets", linked=False)
+    assert await pharmacy() == ("NOT_LINKED", False)
+    assert await pharmacy() == ("NOT_LINKED", False), "the rule does not link it again"
+    await asyncio.to_thread(decide, config, *record, "a.steward", "it was his after all", linked=True)
+    assert await pharmacy() == ("OK", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        ((MICHAEL, "chemist", "Patient/1"), "there are"),
+        ((MICHAEL, "pharmacy", "PL-20417"), "Patient/123"),
+        (("9994071008", "pharmacy", "Patient/1"), "check digit"),
+    ],
+)
+def test_a_decision_that_cannot_be_made_says_why(
+    gateway: Running, tmp_path: Path, arguments: tuple[str, str, str], advice: str
+) -> None:
+    with pytest.raises(CommandError, match=advice):
+        decide(load(tmp_path / "gateway.toml"), *arguments, "a.steward", "", linked=True)
+
+
+def test_a_knob_of_the_demo_shows_how_it_is_written() -> None:
+    assert read_mischief(["gp=3s"], ["epr"], []).slow_s == {"gp": 3.0}
+    with pytest.raises(CommandError, match="--slow gp=3s"):
+        read_mischief(["gp"], [], [])
