@@ -21,3 +21,6 @@ def fence() -> None:
                 f"sherwood: the package {module.__name__!r} that Python found is not Sherwood's: another distribution "
                 "of that name is installed. Install sherwood-gateway into an environment of its own."
             )
+
+
+fence()  # before any other module of the house is imported

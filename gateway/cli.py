@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway import fence
 from gateway.config import ConfigError, load
 
 app = typer.Typer(
@@ -31,7 +30,6 @@ ConfigFile = Annotated[
 
 def main() -> None:
     """Run the command line; a clear message and exit status 2 for what the person can put right."""
-    fence()
     from adapters.sdk import SettingsError
     from gateway.problems import CommandError
 

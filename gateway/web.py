@@ -8,7 +8,6 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
+from gateway import explorer
 from gateway.access import NotAuthenticated
 from gateway.audit import AuditUnavailable
 from gateway.operation import Frame, Operations, invalid, refusal
@@ -42,6 +42,7 @@ JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 MULTIPART = "multipart/mixed"
 PURPOSE_HEADER = "sherwood-purpose"
+_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 def build_app(service: Service) -> Starlette:
@@ -89,13 +90,12 @@ class GraphQLEndpoint:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._operations = Operations(build_schema())
-        self._explorer = files("gateway").joinpath("explorer.html").read_text(encoding="utf-8")
 
     async def handle(self, request: Request) -> Response:
         """Answer one request. Only the outcome and the time it took are logged, never the query or the URL."""
         received = time.monotonic()
         if request.method == "GET" and "query" not in request.query_params and _accepts(request, "text/html"):
-            return HTMLResponse(self._explorer)
+            return HTMLResponse(explorer.page(), headers=_PRIVATE | {"Content-Security-Policy": explorer.policy()})
         try:
             actor = self._service.access.authenticate(request.headers)
             purpose = request.headers.get(PURPOSE_HEADER, "TREAT")
@@ -109,6 +109,7 @@ class GraphQLEndpoint:
         except Exception as problem:  # the text of it may quote a payload: it stays here
             response = JSONResponse(self._fault(problem), status_code=500)
         self._service.metrics.requests.labels(outcome=str(response.status_code)).inc()
+        response.headers.update(_PRIVATE)
         return response
 
     async def _answer(self, request: Request, bound: RequestGateway) -> Response:

@@ -126,7 +126,7 @@ async def test_a_purpose_the_caller_was_not_given_is_denied_and_no_source_is_ask
 
 
 async def test_with_the_audit_store_gone_nothing_is_asked_and_nothing_is_disclosed(gateway: Running) -> None:
-    await gateway.record("identifier { value }", number="9997725018")
+    await gateway.record("sources { state }", number="9997725018")
     asked = {name: fault.asked for name, fault in gateway.faults.items()}
     for file in gateway.state_dir.glob(f"{AUDIT_FILE}*"):
         file.unlink()

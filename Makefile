@@ -1,0 +1,97 @@
+# What a person runs by hand and what the automatic checks run: the same. `make` alone says what there is.
+# Needs Python 3.11 or newer and make; everything else goes into .venv, from the hash-locked lists in requirements/.
+
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+PYTEST_ARGS ?=
+UPGRADE ?=
+# Wheels only: setting up never needs a compiler. `make demo WHEELS=` builds what your platform has no wheel of.
+WHEELS ?= --only-binary :all:
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then command -v $$each; break; fi; done)
+INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install
+LOCK = $(BIN)/uv pip compile --quiet --no-config --system-certs --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.PHONY: help demo test slow check lint types floors papers ledger format lock clean python
+
+help: ## Say what there is
+	@echo "Sherwood: one patient view over every legacy system."
+	@echo
+	@sed -n 's/^\([a-z][a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.ready-base ## Start Michael's legacy systems and the gateway over them (PORT=8001 for another port)
+	@$(BIN)/sherwood demo --port $(PORT)
+
+test: $(VENV)/.ready-dev ## Run the tests (PYTEST_ARGS="-k allergy" for some of them)
+	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+slow: $(VENV)/.ready-dev ## Run the long tests that `make test` leaves out
+	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS) || { status=$$?; \
+	if [ $$status -eq 5 ]; then echo "There is no long test."; else exit $$status; fi; }
+
+check: lint types floors papers ledger ## Check style, types, floors, the committed schema, papers and ledgers
+
+lint: $(VENV)/.ready-dev ## Style alone (check)
+	@echo "Style: ruff"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "Not formatted as agreed: run make format"; exit 1; }
+
+types: $(VENV)/.ready-dev ## Types alone (check)
+	@echo "Types: mypy, strict"
+	@$(BIN)/mypy
+
+floors: $(VENV)/.ready-dev ## Who may import whom, alone (check)
+	@echo "Floors: import-linter"
+	@$(BIN)/lint-imports
+
+papers: $(VENV)/.ready-dev ## The committed schema, names, sizes, reference pages and the hazard log, alone (check)
+	@echo "The house: committed schema, names, sizes, reference pages, hazard log"
+	@$(BIN)/python -m pytest tests/architecture
+
+ledger: $(VENV)/.ready-dev ## The pointers of the hand-written ledgers, alone (check)
+	@echo "Ledgers: each line against the raw data"
+	@$(BIN)/python tests/ledger/check_pointers.py
+
+format: $(VENV)/.ready-dev ## Put the code into the agreed form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(BIN)/python ## Write requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest releases)
+	@echo "Locking: requirements/dev.txt, base.txt, build.txt"
+	@$(INSTALL) uv==0.13.9
+	@$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+
+clean: ## Remove .venv and everything that a run leaves behind
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .sherwood build dist
+	@find schema adapters gateway tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python: # The interpreter that setting up would use; nothing when there is none.
+	@echo "$(PYTHON)"
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Sherwood needs Python 3.11 or newer, and there is none on the PATH."; \
+		echo "Install it, or name it: make demo PYTHON=/path/to/python3.11"; exit 1; fi
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Sherwood needs Python 3.11 or newer; $(PYTHON) is: $$("$(PYTHON)" --version 2>&1)"; exit 1; }
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/.ready-base: requirements/base.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what Sherwood runs on (requirements/base.txt; half a minute the first time)"
+	@$(INSTALL) $(WHEELS) --require-hashes -r requirements/base.txt -r requirements/build.txt
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what Sherwood is tested with (requirements/dev.txt; half a minute the first time)"
+	@$(INSTALL) $(WHEELS) --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@

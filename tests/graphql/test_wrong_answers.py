@@ -1,0 +1,98 @@
+"""A source that is wrong costs its own facts and nothing else, and is never believed about whose they are."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.service import AUDIT_FILE
+from tests.graphql.conftest import MICHAEL, Running, started
+from tests.graphql.impostor import Impostor
+
+SELECTION = """
+    allergies { totalCount status entries { nodes { code { text } } } } sources { source { id } state code facts }
+"""
+
+
+def with_impostor(does: str) -> Any:
+    source = f"""
+[[sources]]
+id = "impostor"
+name = "Impostor"
+organization = "Nobody"
+adapter = "tests.graphql.impostor:Impostor"
+settings = {{ does = "{does}" }}
+"""
+    return lambda text: text + source
+
+
+def impostor(record: Any) -> tuple[str, str]:
+    (source,) = [s for s in record["sources"] if s["source"]["id"] == "impostor"]
+    assert source["facts"] == 0
+    assert "walnuts" not in str(record)
+    assert record["allergies"]["totalCount"] == 5, "the other sources' facts are all there"
+    return source["state"], source["code"]
+
+
+@pytest.mark.parametrize(
+    ("does", "state", "code"),
+    [
+        ("another", "NOT_LINKED", "IDENTITY_MISMATCH"),
+        ("namesake", "NOT_LINKED", "PRESENT_NOT_LINKED"),
+        ("no-subject", "NOT_LINKED", "UNVERIFIED_SUBJECT"),
+        ("crash", "UNAVAILABLE", "SOURCE_INVALID"),
+        ("crash-reading", "UNAVAILABLE", "SOURCE_INVALID"),
+        ("silent", "UNAVAILABLE", "SOURCE_INVALID"),
+    ],
+)
+async def test_nothing_of_a_wrong_answer_is_shown_and_why_is_said(
+    tmp_path: Path, does: str, state: str, code: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with started(tmp_path, edit=with_impostor(does)) as gateway:
+        record = await gateway.record(SELECTION)
+        assert impostor(record) == (state, code)
+        assert record["allergies"]["status"] == "PARTIAL"
+    assert MICHAEL not in "".join(capfd.readouterr())
+
+
+async def test_after_three_peoples_mismatches_the_source_is_not_asked_again_and_the_trail_says_so(
+    tmp_path: Path,
+) -> None:
+    async with started(tmp_path, edit=with_impostor("another")) as gateway:
+        for number in (MICHAEL, "9991830006", "9995190001"):
+            await gateway.record(SELECTION, number=number)
+        asked = Impostor.asked
+        assert impostor(await gateway.record(SELECTION)) == ("UNAVAILABLE", "IDENTITY_CIRCUIT_OPEN")
+        assert Impostor.asked == asked
+        trail = sqlite3.connect(gateway.state_dir / AUDIT_FILE)
+        rows = trail.execute("SELECT detail FROM trail WHERE kind = 'identity'").fetchall()
+        trail.close()
+        assert ["circuit-opened" in detail for (detail,) in rows] == [False, False, True]
+
+
+@pytest.mark.parametrize("source", ["gp", "pas", "epr", "pharmacy", "telehealth"])
+async def test_a_source_that_answers_nonsense_is_unavailable_and_the_others_are_whole(
+    gateway: Running, source: str
+) -> None:
+    whole = await gateway.record("sources { source { id } state facts }", number=MICHAEL)
+    assert {s["source"]["id"] for s in whole["sources"] if s["facts"]} == {*gateway.faults}
+    gateway.faults[source].garbage = True
+    sections = ("allergies", "encounters", "communications", "medications")
+    everything = " ".join(f"{name} {{ totalCount }}" for name in sections)
+    record = await gateway.record(f"{everything} sources {{ source {{ id }} state code facts }}", deadline="PT15S")
+    states = {s["source"]["id"]: s for s in record["sources"]}
+    assert states[source]["state"] == "UNAVAILABLE"
+    assert states[source]["code"] in ("SOURCE_INVALID", "SOURCE_TIMEOUT", "SOURCE_AUTH")
+    others = [s for name, s in states.items() if name not in (source, "pds")]
+    assert all(s["facts"] > 0 for s in others)
+
+
+async def test_twenty_callers_at_once_ask_a_source_that_depends_on_nobody_once(gateway: Running) -> None:
+    pas = gateway.faults["pas"]
+    await gateway.record("encounters { totalCount }", number="9995190001")
+    once = pas.asked
+    answers = await asyncio.gather(*(gateway.record("encounters { totalCount }") for _ in range(20)))
+    assert pas.asked == 2 * once
+    assert len({answer["encounters"]["totalCount"] for answer in answers}) == 1
