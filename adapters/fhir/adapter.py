@@ -64,7 +64,7 @@ class FhirAdapter(Adapter[FhirSettings]):
 
     def read(self, record: SourceRecord) -> Iterable[Fact | Gap]:
         """See `Adapter.read`."""
-        return read_record(record, self.settings.base_url, self.source.timezone, self.settings.traced)
+        return read_record(record, self.settings.base_url, self.source.timezone)
 
     async def check(self, call: Call) -> Health:
         """The capability statement, or for PDS a read of the configured test patient."""

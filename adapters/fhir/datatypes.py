@@ -4,7 +4,6 @@ import base64
 import binascii
 
 from adapters.fhir.elements import Element
-from adapters.sdk import NHS_NUMBER
 from schema.model.values import (
     Address,
     Annotation,
@@ -75,14 +74,13 @@ def identifiers(owner: Element, name: str = "identifier") -> tuple[Identifier, .
 
 
 def identifier(element: Element) -> Identifier | None:
-    """One identifier, verified when its NHS number status says so or when the source as a whole is traced."""
+    """One identifier, verified or not as its NHS number status says; unknown where it has none."""
     value = element.text("value")
     if value is None:
         return None
     system = element.text("system")
     status = element.extension("NHSNumberVerificationStatus")
     state = code_of(status.child("valueCodeableConcept")) if status is not None else None
-    traced = element.reading.traced and system == NHS_NUMBER and state is None
     kind = code_of(element.child("type"))
     assigner = element.child("assigner")
     return Identifier(
@@ -90,7 +88,7 @@ def identifier(element: Element) -> Identifier | None:
         value=value,
         type=kind,
         assigner=(assigner.text("display") or assigner.text("reference")) if assigner is not None else None,
-        verified=traced or state == VERIFIED,
+        verified=None if state is None else state == VERIFIED,
     )
 
 

@@ -22,8 +22,6 @@ class Reading:
 
     zone: ZoneInfo
     retrieved: datetime
-    traced: bool = False
-    """Every NHS number of this source was traced with the national authority."""
     gp_record: bool = False
     """It is a GP Connect structured record: its own rules apply besides FHIR's."""
     complete: bool = True

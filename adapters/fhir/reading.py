@@ -52,7 +52,7 @@ class Entry:
     mode: str | None
 
 
-def read_record(record: SourceRecord, base_url: str, zone: ZoneInfo, traced: bool) -> list[Fact | Gap]:
+def read_record(record: SourceRecord, base_url: str, zone: ZoneInfo) -> list[Fact | Gap]:
     """Every fact and gap of one record. Raises SourceInvalid when it is no FHIR, or an error in place of an answer."""
     if record.kind.startswith(FAILED):
         code = record.kind.removeprefix(FAILED)
@@ -61,7 +61,6 @@ def read_record(record: SourceRecord, base_url: str, zone: ZoneInfo, traced: boo
     reading = Reading(
         zone=zone,
         retrieved=record.retrieved,
-        traced=traced,
         gp_record=kind == "gpconnect",
         complete=kind not in SEARCHES,
     )

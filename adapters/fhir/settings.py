@@ -35,8 +35,6 @@ class FhirSettings(HttpSettings):
     """Searches under way at once for one patient."""
     include: bool = True
     """Ask for the people, places and products that results refer to (`_include`)."""
-    traced: bool = False
-    """True when every NHS number of this source was traced with the national authority."""
     test_patient: str | None = None
     """An NHS number, never a real person's, that `check` reads for profile `pds`."""
 

@@ -66,7 +66,7 @@ def patient(reading: Reading, group: PatientGroup, number: str) -> Patient:
 def identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
     """Every identifier of PID-3, then the older PID-2 and PID-4 where they say something else."""
     statuses = {status.text(1) for status in pid.repetitions(32)}
-    verified = statuses == {"NSTS01"} or (not statuses and reading.settings.traced_by is not None)
+    verified = statuses == {"NSTS01"} if statuses else None
     found: list[Identifier] = []
     for field in (3, 2, 4):
         for cx in pid.repetitions(field):
@@ -84,7 +84,7 @@ def identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
                     type=identifier.type,
                     assigner=identifier.assigner,
                     # CX.8: a number that has expired was verified once, not now.
-                    verified=is_nhs and verified and cx.text(8) is None,
+                    verified=None if not is_nhs else False if cx.text(8) is not None else verified,
                 )
             )
     return tuple(found)

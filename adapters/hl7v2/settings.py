@@ -42,8 +42,6 @@ class Hl7v2Settings(Settings):
     """Code system URIs by the name that stands in CWE.3, where it is a local one."""
     no_known_allergy_codes: tuple[str, ...] = ()
     """Local AL1-3 codes that say that there is no known allergy."""
-    traced_by: str | None = None
-    """Who traces every NHS number of this source, such as "PDS nightly batch": one without PID-32 is then verified."""
     ask_identifier_type: bool = False
     """Also send the identifier's type (@PID.3.5) in ITI-21 and ITI-22: some suppliers need it."""
     query_department: str = "ALL"

@@ -10,13 +10,14 @@ from adapters.rest import records
 from adapters.rest.answers import Answer, Asker, listed
 from adapters.rest.mapping_file import Resource, filled, load
 from adapters.rest.paging import fetch_pages
-from adapters.rest.settings import RestSettings, mapping_text
+from adapters.rest.settings import RestSettings
 from adapters.sdk import (
     Adapter,
     Ask,
     Call,
     DependsOn,
     Health,
+    SettingsError,
     Source,
     SourceError,
     SourceInvalid,
@@ -27,9 +28,17 @@ from adapters.sdk import (
 from adapters.sdk.converters import Context, Unreadable
 from adapters.sdk.converters import text as as_text
 from adapters.sdk.expressions import truthy
+from adapters.sdk.resources import read_resource
 from schema.model.fact import Fact, Gap
 
 _NATIVE = "Patient/"
+
+
+def _text(mapping: str) -> str:
+    try:
+        return read_resource(mapping)
+    except SettingsError as error:
+        raise SettingsError(f"mapping {error}") from None
 
 
 class _Person(Struct, frozen=True, kw_only=True):
@@ -48,7 +57,7 @@ class RestAdapter(Adapter[RestSettings]):
 
     def __init__(self, source: Source[RestSettings]) -> None:
         super().__init__(source)
-        self._vendor = load(mapping_text(self.settings.mapping), self.settings.mapping)
+        self._vendor = load(_text(self.settings.mapping), self.settings.mapping)
         self.types = frozenset({"Patient"}).union(*(resource.types for resource in self._vendor.resources))
         self.identifier_systems = frozenset({self._vendor.source.identifier_system})
         self.answer_depends_on = DependsOn(self._vendor.source.answer_depends_on)

@@ -1,11 +1,11 @@
 """The settings of a `rest` source: where its API is, and which mapping file reads it."""
 
-from importlib.resources import files
 from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from adapters.sdk import HttpSettings, SettingsError
+from adapters.sdk import HttpSettings
+from adapters.sdk.resources import package_and_path
 
 
 class RestSettings(HttpSettings):
@@ -28,22 +28,3 @@ class RestSettings(HttpSettings):
         if folder is None or package_and_path(mapping) is not None:
             return mapping
         return str(Path(folder) / mapping)
-
-
-def package_and_path(mapping: str) -> tuple[str, str] | None:
-    """The two halves of `package:path`; None for a path (a Windows drive letter is not a package)."""
-    package, colon, path = mapping.partition(":")
-    if not colon or len(package) == 1 or not all(part.isidentifier() for part in package.split(".")):
-        return None
-    return package, path
-
-
-def mapping_text(mapping: str) -> str:
-    """The text of the mapping file. Raises SettingsError when there is none."""
-    inside = package_and_path(mapping)
-    try:
-        if inside is None:
-            return Path(mapping).read_text(encoding="utf-8")
-        return files(inside[0]).joinpath(inside[1]).read_text(encoding="utf-8")
-    except (OSError, ImportError, UnicodeDecodeError):
-        raise SettingsError(f"mapping {mapping!r} cannot be read: is the path right, and is the file UTF-8?") from None

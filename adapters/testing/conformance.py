@@ -9,11 +9,8 @@
             async with my_simulator() as port:
                 yield my_adapter(port)
 
-        @asynccontextmanager
-        async def at(self, url):              # HTTP kinds: the adapter with `url` as its base URL
-            yield my_adapter_at(url)
-
-The promises are those of `adapters.sdk.contract`, and that a misbehaving source costs no more than its own facts. Each
+The promises are those of `adapters.sdk.contract`, whatever the source speaks. A kind that uses HTTP subclasses
+`adapters.testing.http_conformance.HttpAdapterConformance` instead, which also tries it against a hostile server. Each
 check says in one sentence what it protects. A check fails with `NotConformant`, whose text says what to change.
 """
 
@@ -21,8 +18,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -42,29 +39,16 @@ from adapters.sdk import (
     SourceTimeout,
     Subject,
 )
-from adapters.testing.hostile import HostileServer, Misbehaviour, hostile_server
 from adapters.testing.mutation import NONSENSE, mutants
 from schema.model.clinical import FACT_TYPES, AnyFact, Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
 
 CEILING_S = 30.0
 """Only a hang reaches it."""
-SHORT_S = 0.3
-"""The deadline where the source would go on for ever."""
 
 _NATIVE_ID = re.compile(r"[A-Z][A-Za-z]*/\S.*")
 _CLAIMS = frozenset({GapKind.NONE_KNOWN, GapKind.NOT_RECORDED, GapKind.NOT_HELD})
 """Silences that say something about the person: nothing broken may cause one."""
-_ENDLESS = frozenset(
-    {
-        Misbehaviour.HANG_BEFORE_HEADERS,
-        Misbehaviour.HANG_MID_HEADERS,
-        Misbehaviour.HANG_MID_BODY,
-        Misbehaviour.DRIP,
-    }
-)
-_JUDGED_BY_ADAPTER = frozenset({Misbehaviour.NOT_FOUND, Misbehaviour.LINK_ELSEWHERE, Misbehaviour.ENDLESS_PAGING})
-"""Well-formed answers that may really mean "nobody" or "nothing" in the adapter's protocol."""
 
 
 class NotConformant(AssertionError):
@@ -96,17 +80,14 @@ class AdapterConformance:
     """Somebody the running source does not know."""
     mutations: ClassVar[int] = 300
     """How many damaged records are read."""
+    tries_http: ClassVar[bool] = False
+    """True of the kit that also has the checks for HTTP."""
 
     pytestmark = pytest.mark.asyncio
-    _good_bodies: ClassVar[dict[type, bytes]] = {}
 
     def running(self) -> AbstractAsyncContextManager[Adapter[Any]]:
         """The adapter, ready to ask a running simulator or server."""
         raise NotImplementedError("override running()")
-
-    def at(self, url: str) -> AbstractAsyncContextManager[Adapter[Any]]:
-        """For kinds that use HTTP: the adapter asking at this base URL, without authentication."""
-        raise NotImplementedError
 
     # What it declares
 
@@ -120,6 +101,10 @@ class AdapterConformance:
             require(bool(adapter.identifier_systems), "identifier_systems is empty: nobody can be asked about")
             require(
                 isinstance(adapter.settings, adapter.settings_model), "settings are not an instance of settings_model"
+            )
+            require(
+                self.tries_http or not adapter.uses_http,
+                "a kind that uses HTTP is tried against the hostile server: subclass HttpAdapterConformance",
             )
 
     async def test_its_settings_refuse_unknown_keys(self) -> None:
@@ -294,58 +279,6 @@ class AdapterConformance:
             with pytest.raises(SourceError):
                 await adapter.check(call(-1.0))
 
-    # HTTP kinds, against the hostile server
-
-    @pytest.mark.parametrize(
-        "fault",
-        [fault for fault in Misbehaviour if fault is not Misbehaviour.NONE],
-        ids=lambda fault: fault.name.lower(),
-    )
-    async def test_misbehaviour_is_a_typed_error_or_a_gap(self, fault: Misbehaviour) -> None:
-        """Protects the whole answer: a hostile source costs its own facts, is cut in time, and leads nowhere else."""
-        words = self._private(Answer())
-        async with self._hostile(fault) as (server, adapter):
-            seconds = SHORT_S if fault in _ENDLESS or fault is Misbehaviour.ENDLESS_PAGING else CEILING_S
-            asked = Ask(subjects=(self.known,), types=self._types(adapter))
-            answer = await gather(adapter, asked, call(seconds))
-            require(server.elsewhere == 0, f"a source that {fault.value} leads the adapter to another origin")
-            if fault not in _JUDGED_BY_ADAPTER:
-                self._claims_nothing(answer, f"a source that {fault.value}")
-            require(not answer.facts, f"facts were read of a source that {fault.value}")
-            require(bool(answer.error or answer.gaps), f"a source that {fault.value} is met with silence")
-            if fault in _ENDLESS:
-                await self._abandoned(server)
-            self._is_discreet(answer.error, words)
-
-    @pytest.mark.parametrize(
-        "fault",
-        [Misbehaviour.REFUSE, Misbehaviour.LOGIN_PAGE, Misbehaviour.SESSION_EXPIRED, Misbehaviour.UNAUTHORIZED],
-        ids=lambda fault: fault.name.lower(),
-    )
-    async def test_check_fails_when_the_source_does(self, fault: Misbehaviour) -> None:
-        """Protects the operator: HTTP status 200 is not success."""
-        async with self._hostile(fault) as (_, adapter), asyncio.timeout(CEILING_S):
-            try:
-                await adapter.check(call())
-            except SourceError as error:
-                self._is_discreet(error, self._private(Answer()))
-            else:
-                raise NotConformant(f"check succeeds at a source that {fault.value}")
-
-    async def test_a_cancelled_fetch_hangs_up(self) -> None:
-        """Protects the source and our sockets: who no longer waits no longer holds a connection."""
-        fault = Misbehaviour.HANG_MID_BODY
-        async with self._hostile(fault) as (server, adapter):
-            asked = Ask(subjects=(self.known,), types=self._types(adapter))
-            asking = asyncio.create_task(gather(adapter, asked, call()))
-            begun = asyncio.create_task(server.begun())
-            await asyncio.wait([asking, begun], timeout=CEILING_S, return_when=asyncio.FIRST_COMPLETED)
-            begun.cancel()
-            asking.cancel()
-            await asyncio.wait([asking], timeout=CEILING_S)
-            require(asking.cancelled(), "a cancelled fetch did not end as cancelled")
-            await self._abandoned(server)
-
     # What the checks are made of
 
     def _types(self, adapter: Adapter[Any]) -> frozenset[str]:
@@ -362,30 +295,6 @@ class AdapterConformance:
             answer = await gather(adapter, Ask(subjects=(self.known,), types=self._types(adapter)), call())
         require(answer.error is None, f"asking about the known subject failed: {type(answer.error).__name__}")
         return answer
-
-    async def _good_body(self) -> bytes:
-        if type(self) not in self._good_bodies:
-            answer = await self._known()
-            self._good_bodies[type(self)] = answer.records[0].parts[0]
-        return self._good_bodies[type(self)]
-
-    @asynccontextmanager
-    async def _hostile(self, fault: Misbehaviour) -> AsyncIterator[tuple[HostileServer, Adapter[Any]]]:
-        if type(self).at is AdapterConformance.at:
-            async with self.running() as adapter:
-                require(
-                    not adapter.uses_http, "a kind that uses HTTP is tried against the hostile server: override at()"
-                )
-            pytest.skip("this kind does not use HTTP")
-        async with hostile_server(fault, answer=await self._good_body()) as server, self.at(server.base_url) as adapter:
-            yield server, adapter
-
-    async def _abandoned(self, server: HostileServer) -> None:
-        try:
-            async with asyncio.timeout(CEILING_S):
-                await server.abandoned()
-        except TimeoutError:
-            raise NotConformant("a connection to the source is still open") from None
 
     def _damaged(self, records: list[SourceRecord]) -> Iterator[SourceRecord]:
         parts = [(record, n) for record in records for n in range(len(record.parts))]

@@ -43,8 +43,12 @@ class Identifier(Struct, frozen=True, kw_only=True):
     type: Annotated[str | None, d("What kind of identifier it is: a code such as MR, NH or VN.")] = None
     assigner: Annotated[str | None, d("Who issued it.")] = None
     verified: Annotated[
-        bool, d("True when the source says it was traced or verified with the national authority (NHS status 01).")
-    ] = False
+        bool | None,
+        d(
+            "True when the source says it was traced or verified with the national authority (NHS status 01), false "
+            "when it states any other status, null when it states none."
+        ),
+    ] = None
 
 
 class Quantity(Struct, frozen=True, kw_only=True):

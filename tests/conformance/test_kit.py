@@ -4,11 +4,10 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -16,30 +15,28 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from adapters.sdk import (
-    NHS_NUMBER,
     Adapter,
     Ask,
     Call,
     DependsOn,
     Health,
     HttpSettings,
-    Source,
     SourceError,
     SourceInvalid,
     SourceRecord,
     SourceTimeout,
     SourceUnavailable,
-    Subject,
 )
-from adapters.sdk.client import open_client
 from adapters.sdk.decode import json_value
 from adapters.testing.conformance import AdapterConformance, NotConformant
-from adapters.testing.hostile import Misbehaviour
+from adapters.testing.http_conformance import HttpAdapterConformance
+from adapters.testing.misbehaviour import Misbehaviour
 from adapters.testing.simulation import Faults, http_server
 from schema.model.clinical import AllergyIntolerance, Condition, Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
-from schema.model.values import CodeableConcept, HumanName, Identifier
+from schema.model.values import CodeableConcept, HumanName
 from schema.model.when import When
+from tests.support.sources import opened, person
 
 NUMBER = "9990000018"
 PEOPLE = {
@@ -144,13 +141,11 @@ class Small(Adapter[HttpSettings]):
         return Health(detail="up")
 
 
-class Kit(AdapterConformance):
+class Kit(HttpAdapterConformance):
     """The kit over whatever `adapter_class` says."""
 
-    known = Subject(
-        identifiers=(Identifier(system=NHS_NUMBER, value=NUMBER),), family="Quillfeather", birth_date=date(1958, 6, 1)
-    )
-    unknown = Subject(identifiers=(Identifier(system=NHS_NUMBER, value="9990000026"),))
+    known = person(NUMBER, family="Quillfeather", birth_date=date(1958, 6, 1))
+    unknown = person("9990000026")
     mutations = 100
     adapter_class: ClassVar[type[Small]] = Small
 
@@ -161,20 +156,19 @@ class Kit(AdapterConformance):
 
     @asynccontextmanager
     async def at(self, url: str) -> AsyncIterator[Small]:
-        made = self.adapter_class.settings_model(base_url=url)
-        client = open_client(made, None, name="the vendor", timeout_s=60, max_concurrency=1)
-        source = Source(
-            id="small",
-            name="Small",
-            organization="Z1",
-            timezone=ZoneInfo("Europe/London"),
-            settings=made,
-            http=client,
-        )
-        try:
-            yield self.adapter_class(source)
-        finally:
-            await client.close()
+        settings = self.adapter_class.settings_model(base_url=url)
+        async with opened(self.adapter_class, settings, max_concurrency=1) as adapter:
+            yield adapter
+
+
+class WithoutHttp(AdapterConformance):
+    """The kit for kinds that do not use HTTP, over one that does."""
+
+    known = Kit.known
+    unknown = Kit.unknown
+
+    def running(self) -> AbstractAsyncContextManager[Small]:
+        return Kit().running()
 
 
 class TestTheKitOnACorrectAdapter(Kit):
@@ -277,9 +271,7 @@ class UnknownIsSilence(Edited):
 
 class AnybodyWillDo(Small):
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
-        identifiers = (Identifier(system=NHS_NUMBER, value=NUMBER),)
-        asked = Ask(subjects=(Subject(identifiers=identifiers),), types=ask.types)
-        async for record in super().fetch(asked, call):
+        async for record in super().fetch(Ask(subjects=(person(NUMBER),), types=ask.types), call):
             yield record
 
 
@@ -445,7 +437,7 @@ async def test_a_planted_mistake_turns_its_check_red(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if broken is Leaking:
-        monkeypatch.setattr("adapters.testing.conformance.CEILING_S", 0.5)
+        monkeypatch.setattr("adapters.testing.http_conformance.CEILING_S", 0.5)
     kit: AdapterConformance = type("Broken", (Kit,), {"adapter_class": broken})()
     method: Callable[..., Any] = getattr(kit, check)
     given = {
@@ -463,7 +455,12 @@ async def test_a_planted_mistake_turns_its_check_red(
         Leaking.tasks.clear()
 
 
+async def test_an_adapter_that_uses_http_is_not_let_off_its_checks() -> None:
+    with pytest.raises(NotConformant, match="HttpAdapterConformance"):
+        await WithoutHttp().test_what_it_declares_exists()
+
+
 def test_every_check_has_a_planted_mistake_and_a_sentence() -> None:
-    checks = {name for name in vars(AdapterConformance) if name.startswith("test_")}
+    checks = {name for name in dir(HttpAdapterConformance) if name.startswith("test_")}
     assert checks == {check for check, _, _ in PLANTED}
-    assert all((getattr(AdapterConformance, name).__doc__ or "").startswith("Protects ") for name in checks)
+    assert all((getattr(HttpAdapterConformance, name).__doc__ or "").startswith("Protects ") for name in checks)

@@ -3,26 +3,24 @@
 import ast
 import re
 import sys
-import time
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
 
-from adapters.sdk import NHS_NUMBER, Actor, Ask, Call, Source, SourceInvalid, SourceRequest, Subject
-from adapters.sdk.client import open_client
+from adapters.sdk import Ask, SourceInvalid, SourceRequest
 from adapters.sdk.registry import load
-from adapters.testing.conformance import AdapterConformance
+from adapters.testing.conformance import AdapterConformance, call
+from adapters.testing.http_conformance import HttpAdapterConformance
 from adapters.testing.simulation import Faults, http_server
 from schema.model.clinical import Observation, Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
-from schema.model.values import Identifier
+from tests.support.sources import opened, person
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorials" / "write-an-adapter.md").read_text("utf-8")
 ADA, NEVER_WEIGHED, UNKNOWN = "9990000018", "9990000026", "9990000034"
@@ -54,10 +52,11 @@ def wellbeck(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_the_conformance_test_on_the_page_overrides_what_the_kit_asks_for() -> None:
     (shown,) = (node for node in ast.parse(blocks("py")[0]).body if isinstance(node, ast.ClassDef))
+    assert [ast.unparse(base) for base in shown.bases] == [HttpAdapterConformance.__name__]
     overridden = {node.name for node in shown.body if isinstance(node, ast.AsyncFunctionDef)}
     assigned = {target.id for node in shown.body if isinstance(node, ast.Assign) for target in node.targets}
     assert overridden == {"running", "at"}
-    assert all(hasattr(AdapterConformance, name) for name in overridden)
+    assert all(hasattr(HttpAdapterConformance, name) for name in overridden)
     assert assigned == {"known", "unknown"}
     assert assigned <= AdapterConformance.__annotations__.keys()
 
@@ -78,14 +77,8 @@ async def server(faults: Faults) -> AsyncIterator[str]:
 @asynccontextmanager
 async def adapter_at(url: str, module: ModuleType) -> AsyncIterator[Any]:
     """The page's adapter, asking at this URL."""
-    settings = module.WellbeckSettings(base_url=url)
-    client = open_client(settings, None, name="scales", timeout_s=20, max_concurrency=2)
-    zone = ZoneInfo("Europe/London")
-    source = Source(id="s", name="S", organization="O", timezone=zone, settings=settings, http=client)
-    try:
-        yield module.WellbeckAdapter(source)
-    finally:
-        await client.close()
+    async with opened(module.WellbeckAdapter, module.WellbeckSettings(base_url=url)) as adapter:
+        yield adapter
 
 
 @pytest.fixture
@@ -95,11 +88,11 @@ async def scales(wellbeck: ModuleType) -> AsyncIterator[tuple[Any, Faults]]:
         yield adapter, faults
 
 
-class TestConformance(AdapterConformance):
+class TestConformance(HttpAdapterConformance):
     """What the page promises: the kit, run on the page's adapter."""
 
-    known = Subject(identifiers=(Identifier(system=NHS_NUMBER, value=ADA),))
-    unknown = Subject(identifiers=(Identifier(system=NHS_NUMBER, value=UNKNOWN),))
+    known = person(ADA)
+    unknown = person(UNKNOWN)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Any]:
@@ -112,13 +105,8 @@ class TestConformance(AdapterConformance):
             yield adapter
 
 
-def call() -> Call:
-    return Call(deadline=time.monotonic() + 20, actor=Actor(user="u", role="r", organization="o"))
-
-
 async def answer(adapter: Any, *numbers: str, types: frozenset[str] | None = None) -> list[Fact | Gap]:
-    identifiers = tuple(Identifier(system=NHS_NUMBER, value=number) for number in numbers)
-    question = Ask(subjects=(Subject(identifiers=identifiers),), types=types or adapter.types)
+    question = Ask(subjects=(person(*numbers),), types=types or adapter.types)
     return [found async for record in adapter.fetch(question, call()) for found in adapter.read(record)]
 
 

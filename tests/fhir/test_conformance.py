@@ -3,26 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from adapters.fhir import FhirAdapter, FhirSettings
 from adapters.fhir.simulate import gpconnect_app, pds_app, search_app
-from adapters.sdk import NHS_NUMBER, Source, Subject
-from adapters.sdk.client import open_client
-from adapters.testing.conformance import AdapterConformance
+from adapters.testing.http_conformance import HttpAdapterConformance
 from adapters.testing.simulation import Faults, http_server
 from schema.model.clinical import Patient
-from schema.model.values import Identifier
 from tests.fhir.records import NUMBER, OLD_NUMBER, UNKNOWN, gp_record, hospital_record, patient
+from tests.support.sources import opened, person
 
 
-def subject(number: str) -> Subject:
-    return Subject(identifiers=(Identifier(system=NHS_NUMBER, value=number),))
-
-
-class FhirConformance(AdapterConformance):
-    known = subject(NUMBER)
-    unknown = subject(UNKNOWN)
+class FhirConformance(HttpAdapterConformance):
+    known = person(NUMBER)
+    unknown = person(UNKNOWN)
     mutations: ClassVar[int] = 150
     profile: ClassVar[str]
 
@@ -38,20 +31,8 @@ class FhirConformance(AdapterConformance):
     async def at(self, url: str) -> AsyncIterator[FhirAdapter]:
         version = "STU3" if self.profile == "gpconnect" else "R4"
         settings = FhirSettings(base_url=url, profile=self.profile, version=version, test_patient=NUMBER, max_pages=5)
-        client = open_client(settings, None, name="source", timeout_s=20, max_concurrency=8)
-        try:
-            yield FhirAdapter(
-                Source(
-                    id="source",
-                    name="Source",
-                    organization="Somebody",
-                    timezone=ZoneInfo("Europe/London"),
-                    settings=settings,
-                    http=client,
-                )
-            )
-        finally:
-            await client.close()
+        async with opened(FhirAdapter, settings) as adapter:
+            yield adapter
 
 
 class TestSearch(FhirConformance):

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from adapters.fhir.simulate import gpconnect_app
 from adapters.sdk import DependsOn, SourceInvalid, SourceRequest
+from adapters.testing.conformance import call
 from schema.model.clinical import AllergyIntolerance, Condition, Medication, MedicationKind, Patient, Polarity
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
 from schema.model.values import CautionCode
-from tests.fhir.conftest import a_call
 from tests.fhir.records import NUMBER, OLD_NUMBER, UNKNOWN, bundle, concept, gp_list, gp_record, patient, ref
 
 GP = {"profile": "gpconnect", "version": "STU3"}
@@ -90,7 +90,7 @@ async def test_the_token_says_on_whose_behalf_and_is_unsigned(asking: Any) -> No
     decoded = [json.loads(base64.urlsafe_b64decode(part + "==")) for part in (head, claims)]
     assert decoded[0]["alg"] == "none"
     assert signature == ""
-    assert decoded[1]["requesting_practitioner"]["identifier"][0]["value"] == a_call().actor.user
+    assert decoded[1]["requesting_practitioner"]["identifier"][0]["value"] == call().actor.user
     assert decoded[1]["requesting_organization"]["identifier"][0]["value"] == "ZRH"
     assert decoded[1]["exp"] - decoded[1]["iat"] == 300
     assert NUMBER not in claims

@@ -1,7 +1,6 @@
 """GP Connect responses by other people against the table written by hand from them (tests/samples/gpconnect.toml)."""
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,9 @@ import pytest
 from schema.model.clinical import AllergyIntolerance, Medication, Patient, Polarity
 from schema.model.fact import Fact, Gap, GapKind
 from schema.model.values import CautionCode, CodeableConcept
+from tests.support.samples import table
 
-TABLE = tomllib.loads((Path(__file__).parents[1] / "samples" / "gpconnect.toml").read_text(encoding="utf-8"))["file"]
+TABLE = table("gpconnect")
 TYPES = ("Patient", "AllergyIntolerance", "Medication")
 Read = Callable[..., list[Fact | Gap]]
 

@@ -6,9 +6,9 @@ import pytest
 
 from adapters.fhir.simulate import pds_app
 from adapters.sdk import DependsOn, SettingsError, SourceRequest
+from adapters.testing.conformance import call
 from schema.model.clinical import Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Gap, GapKind
-from tests.fhir.conftest import a_call
 from tests.fhir.records import NUMBER, OLD_NUMBER, UNKNOWN, patient
 
 PDS = {"profile": "pds"}
@@ -40,7 +40,7 @@ async def test_a_superseded_number_gives_the_current_one_and_keeps_the_one_asked
     assert isinstance(fact, Patient)
     assert [(one.value, one.type, one.verified) for one in fact.identifiers] == [
         (NUMBER, None, True),
-        (OLD_NUMBER, "superseded", False),
+        (OLD_NUMBER, "superseded", None),
     ]
 
 
@@ -67,10 +67,10 @@ async def test_a_number_that_is_none_is_refused_and_not_unknown(asking: Any) -> 
 
 async def test_check_reads_the_test_patient(asking: Any) -> None:
     async with asking(pds_app([patient(NUMBER)]), test_patient=NUMBER, **PDS) as asker:
-        assert (await asker.adapter.check(a_call())).detail
+        assert (await asker.adapter.check(call())).detail
 
 
 async def test_check_without_a_test_patient_says_what_to_write(asking: Any) -> None:
     async with asking(pds_app([patient(NUMBER)]), **PDS) as asker:
         with pytest.raises(SettingsError, match="test_patient"):
-            await asker.adapter.check(a_call())
+            await asker.adapter.check(call())

@@ -224,24 +224,24 @@ def test_a_merged_patient_names_the_survivor(reading: Any) -> None:
             True,
         ),
         ("https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus", "02", False),
-        ("https://elsewhere.example/Extension-UKCore-NHSNumberVerificationStatus", "01", False),
+        ("https://elsewhere.example/Extension-UKCore-NHSNumberVerificationStatus", "01", None),
     ],
 )
 def test_only_status_01_of_the_british_extensions_verifies_a_number(
-    reading: Any, url: str, code: str, verified: bool
+    reading: Any, url: str, code: str, verified: bool | None
 ) -> None:
     number = patient()["identifier"][0] | {"extension": [{"url": url, "valueCodeableConcept": concept(code)}]}
 
     assert one(reading, patient(identifier=[number])).identifiers[0].verified is verified
 
 
-def test_a_traced_source_verifies_its_numbers_unless_it_says_otherwise(reading: Any) -> None:
+def test_a_number_without_a_status_is_neither_verified_nor_not(reading: Any) -> None:
     plain = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9991200010"}
     refused = plain | {"extension": patient()["identifier"][0]["extension"]}
     refused["extension"][0]["valueCodeableConcept"] = concept("02")
-    fact = one(reading, patient(identifier=[plain, refused]), traced=True)
+    fact = one(reading, patient(identifier=[plain, refused]))
 
-    assert [number.verified for number in fact.identifiers] == [True, False]
+    assert [number.verified for number in fact.identifiers] == [None, False]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from adapters.fhir.simulate import search_app
 from adapters.sdk import SettingsError, SourceAuth, SourceInvalid, SourceRequest, SourceUnavailable
+from adapters.testing.conformance import call
 from schema.model.clinical import AllergyIntolerance, Medication, Observation, Patient, SocialHistory
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
-from tests.fhir.conftest import a_call
 from tests.fhir.records import (
     NUMBER,
     OLD_NUMBER,
@@ -288,7 +288,7 @@ async def test_the_person_comes_before_a_search_that_hangs(asking: Any) -> None:
         arrived = []
         ask_types = frozenset({"Patient", "Condition", "Observation"})
         async with asyncio.timeout(10):
-            async for record in asker.adapter.fetch(asker.ask(ask_types, NUMBER), a_call()):
+            async for record in asker.adapter.fetch(asker.ask(ask_types, NUMBER), call()):
                 arrived.append(record.types)
                 if len(arrived) == 2:
                     held.set()
@@ -343,7 +343,7 @@ async def test_a_resource_type_that_is_not_offered_is_not_asked_for(asking: Any)
 async def test_check_refuses_a_server_of_another_release(asking: Any) -> None:
     async with asking(search_app([hospital_record()], version="STU3")) as asker:
         with pytest.raises(SettingsError):
-            await asker.adapter.check(a_call())
+            await asker.adapter.check(call())
 
 
 async def test_a_source_that_knows_patients_by_another_system_is_asked_by_that(asking: Any) -> None:
@@ -354,6 +354,6 @@ async def test_a_source_that_knows_patients_by_another_system_is_asked_by_that(a
         assert asker.adapter.identifier_systems == {mrn}
         with pytest.raises(SourceRequest):
             await asker.items("Flag", numbers=[NUMBER])
-        found = [r async for r in asker.adapter.fetch(asker.ask(frozenset({"Patient"}), "Z55", mrn), a_call())]
+        found = [r async for r in asker.adapter.fetch(asker.ask(frozenset({"Patient"}), "Z55", mrn), call())]
 
     assert len(facts([item for record in found for item in asker.adapter.read(record)], Patient)) == 1

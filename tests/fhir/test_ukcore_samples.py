@@ -4,7 +4,6 @@ The examples are XML and the adapter reads JSON: fhir.resources, which is no par
 """
 
 import re
-import tomllib
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -18,8 +17,9 @@ from adapters.sdk import SourceInvalid
 from schema.model.clinical import Encounter, Medication, Observation, Patient
 from schema.model.fact import Fact, Gap
 from schema.model.values import CautionCode, CodeableConcept, Quantity
+from tests.support.samples import table
 
-TABLE = tomllib.loads((Path(__file__).parents[1] / "samples" / "ukcore.toml").read_text(encoding="utf-8"))["file"]
+TABLE = table("ukcore")
 FACTS = [row for row in TABLE if row["class"] == "fact"]
 Read = Callable[..., list[Fact | Gap]]
 

@@ -1,48 +1,34 @@
 """What the HL7 v2 tests share: an adapter for a port, a call with a deadline, and a record around a message."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from adapters.hl7v2 import Hl7v2Adapter, Hl7v2Settings
-from adapters.sdk import NHS_NUMBER, Actor, Ask, Call, Source, SourceRecord, Subject
-from schema.model.values import Identifier
+from adapters.sdk import Ask, Call, SourceRecord
+from adapters.testing.conformance import call as a_call
+from tests.support.sources import person, source
 
 
 @pytest.fixture
 def adapter() -> Callable[..., Hl7v2Adapter]:
     def build(port: int = 2575, **settings: Any) -> Hl7v2Adapter:
-        return Hl7v2Adapter(
-            Source(
-                id="pas",
-                name="Patient administration",
-                organization="Ravensbrook Infirmary",
-                timezone=ZoneInfo("Europe/London"),
-                settings=Hl7v2Settings(**{"host": "127.0.0.1", "port": port, **settings}),
-            )
-        )
+        return Hl7v2Adapter(source(Hl7v2Settings(**{"host": "127.0.0.1", "port": port, **settings}), id="pas"))
 
     return build
 
 
 @pytest.fixture
 def call() -> Callable[..., Call]:
-    def build(seconds: float = 10.0) -> Call:
-        actor = Actor(user="u1", role="nurse", organization="o1")
-        return Call(deadline=time.monotonic() + seconds, actor=actor)
-
-    return build
+    return a_call
 
 
 @pytest.fixture
 def ask() -> Callable[..., Ask]:
     def build(of: Hl7v2Adapter, *numbers: str, local: tuple[str, ...] = (), types: frozenset[str] | None = None) -> Ask:
-        identifiers = tuple(Identifier(system=NHS_NUMBER, value=number) for number in numbers)
-        return Ask(subjects=(Subject(identifiers=identifiers, local_ids=local),), types=types or of.types)
+        return Ask(subjects=(person(*numbers, local_ids=local),), types=types or of.types)
 
     return build
 

@@ -1,16 +1,15 @@
 """The promises of every adapter, kept by this kind against its simulator, with each set of queries."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
+from typing import ClassVar
 
 from adapters.hl7v2 import Hl7v2Adapter, Hl7v2Settings
 from adapters.hl7v2.simulate import serve_pas
-from adapters.sdk import NHS_NUMBER, Adapter, Source, Subject
 from adapters.testing.conformance import AdapterConformance
 from adapters.testing.simulation import Faults
-from schema.model.values import Identifier
+from tests.support.estate import rendered
+from tests.support.sources import person, source
 
 PERSON = "\n".join(
     [
@@ -27,22 +26,17 @@ PERSON = "\n".join(
 
 
 class Queries(AdapterConformance):
-    known = Subject(identifiers=(Identifier(system=NHS_NUMBER, value="9990000034"),))
-    unknown = Subject(identifiers=(Identifier(system=NHS_NUMBER, value="9990000107"),))
+    known = person("9990000034")
+    unknown = person("9990000107")
+    people: ClassVar[Sequence[str]] = (PERSON,)
     queries: ClassVar[tuple[str, ...]]
+    mrn_authority: ClassVar[str | None] = None
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Adapter[Any]]:
-        async with serve_pas([PERSON], Faults()) as port:
-            yield Hl7v2Adapter(
-                Source(
-                    id="pas",
-                    name="Patient administration",
-                    organization="Ravensbrook Infirmary",
-                    timezone=ZoneInfo("Europe/London"),
-                    settings=Hl7v2Settings.model_validate({"host": "127.0.0.1", "port": port, "queries": self.queries}),
-                )
-            )
+    async def running(self) -> AsyncIterator[Hl7v2Adapter]:
+        async with serve_pas(self.people, Faults()) as port:
+            settings = {"port": port, "queries": self.queries, "mrn_authority": self.mrn_authority}
+            yield Hl7v2Adapter(source(Hl7v2Settings.model_validate({"host": "127.0.0.1"} | settings)))
 
 
 class TestModernQueries(Queries):
@@ -55,3 +49,13 @@ class TestOriginalQueries(Queries):
 
 class TestEveryQuery(Queries):
     queries = ("demographics", "visits", "a19", "results")
+
+
+class TestTheDemoEstate(Queries):
+    """The records of the whole hospital: merged, retired and restricted ones among them."""
+
+    known = person("9995190001", family="Thistlewick")
+    unknown = person("9990000018")
+    people = tuple(rendered("pas").values())
+    queries = ("demographics", "visits", "a19", "results")
+    mrn_authority = "ZRH"

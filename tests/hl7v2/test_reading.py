@@ -77,24 +77,16 @@ def test_the_order_of_identifiers_decides_nothing(order: str, read: Build) -> No
 
 
 @pytest.mark.parametrize(
-    ("status", "settings", "verified"),
-    [
-        ("NSTS01", {}, True),
-        ("NSTS02", {}, False),
-        ("NSTS08", {}, False),
-        ("", {}, False),
-        ("NSTS01~NSTS03", {}, False),
-        ("", {"traced_by": "PDS"}, True),
-        ("NSTS02", {"traced_by": "PDS"}, False),
-    ],
+    ("status", "verified"),
+    [("NSTS01", True), ("NSTS02", False), ("NSTS08", False), ("", None), ("NSTS01~NSTS03", False)],
 )
-def test_only_status_01_or_a_configured_trace_verifies_a_number(
-    status: str, settings: dict[str, Any], verified: bool, read: Build
+def test_only_status_01_verifies_a_number_and_no_status_says_nothing(
+    status: str, verified: bool | None, read: Build
 ) -> None:
     pid = "PID|1||771^^^RBI^MR~999 000 0018^^^NHS^NH" + "|" * 29 + status
-    (person,) = of(read(pid, **settings), Patient)
+    (person,) = of(read(pid), Patient)
     assert [(i.type, i.value, i.verified) for i in person.identifiers] == [
-        ("MR", "771", False),
+        ("MR", "771", None),
         ("NH", "9990000018", verified),
     ]
 

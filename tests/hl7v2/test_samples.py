@@ -1,11 +1,8 @@
 """Sample messages of other people against tests/samples/hl7v2.toml, a table written by hand from the files alone."""
 
-import os
-import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +12,12 @@ from adapters.hl7v2.parser import Message, parse
 from adapters.sdk import SourceRecord
 from schema.model.clinical import DiagnosticReport, Observation, Patient
 from schema.model.fact import Fact, Gap
+from tests.support.samples import MISSING, SAMPLES, table
 
-ROOT = Path(__file__).parents[2]
-SAMPLES = Path(os.environ.get("SHERWOOD_SAMPLES") or ROOT.parent / "shared" / "data") / "hl7v2"
-TABLE: list[dict[str, Any]] = tomllib.loads((ROOT / "tests" / "samples" / "hl7v2.toml").read_text())["file"]
+MESSAGES = SAMPLES / "hl7v2"
+TABLE = table("hl7v2")
 
-pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no samples: set SHERWOOD_SAMPLES to their folder")
+pytestmark = pytest.mark.skipif(not MESSAGES.is_dir(), reason=MISSING)
 
 
 def in_runs(names: list[str]) -> list[str]:
@@ -55,13 +52,13 @@ def described(data: bytes, message: Message) -> dict[str, Any]:
 
 
 def test_the_table_names_every_sample() -> None:
-    assert {row["name"] for row in TABLE} == {path.name for path in SAMPLES.glob("*.hl7")}
+    assert {row["name"] for row in TABLE} == {path.name for path in MESSAGES.glob("*.hl7")}
     assert len(TABLE) == 70
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["name"])
 def test_a_sample_reads_as_the_table_says(row: dict[str, Any]) -> None:
-    data = (SAMPLES / row["name"]).read_bytes()
+    data = (MESSAGES / row["name"]).read_bytes()
     message = parse(data)
     expected = {key: value for key, value in row.items() if key not in ("name", "note") and value is not False}
     found = {key: value for key, value in described(data, message).items() if value is not False}
@@ -71,7 +68,7 @@ def test_a_sample_reads_as_the_table_says(row: dict[str, Any]) -> None:
 
 
 def read_sample(name: str, adapter: Callable[..., Hl7v2Adapter]) -> list[Fact | Gap]:
-    data = (SAMPLES / name).read_bytes()
+    data = (MESSAGES / name).read_bytes()
     record = SourceRecord(
         kind=parse(data).type, types=adapter().types, parts=(data,), retrieved=datetime(2026, 3, 17, tzinfo=UTC)
     )
@@ -118,7 +115,7 @@ def test_a_number_under_an_unknown_authority_is_no_nhs_number(adapter: Callable[
     def configured(**settings: Any) -> Hl7v2Adapter:
         return adapter(mrn_authority="SIMULATOR MRN", **settings)
 
-    assert systems(read_sample("MDM-T02-03.hl7", configured)) == [(None, False), (None, False)]
+    assert systems(read_sample("MDM-T02-03.hl7", configured)) == [(None, None), (None, None)]
     nhs = "https://fhir.nhs.uk/Id/nhs-number"
     mapped = read_sample("MDM-T02-03.hl7", lambda: configured(authorities={"NHSNBR": nhs}))
     assert systems(mapped) == [(None, False), (nhs, False)]

@@ -24,7 +24,7 @@ def nhs(serial: int) -> str:
 NUMBER, OTHER, EARLIER = nhs(100), nhs(200), nhs(300)
 
 
-def number(value: str = NUMBER, verified: bool = True, system: str | None = NHS_NUMBER) -> Identifier:
+def number(value: str = NUMBER, verified: bool | None = True, system: str | None = NHS_NUMBER) -> Identifier:
     return Identifier(system=system, value=value, verified=verified)
 
 

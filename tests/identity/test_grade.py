@@ -120,10 +120,15 @@ def test_a_number_that_the_authority_replaced_is_the_same_person() -> None:
 
 
 def test_a_source_that_traces_every_number_needs_no_mark_on_each() -> None:
-    assert grade(reference(), record(identifiers=UNVERIFIED), traced=True).grade is CERTAIN
-    assert grade(reference(), record(identifiers=(number(OTHER, False),)), traced=True).has(
-        "identifier:verified-differs"
-    )
+    unmarked = record(identifiers=(number(verified=None),))
+    assert grade(reference(), unmarked).grade is PROBABLE
+    assert grade(reference(), unmarked, traced=True).grade is CERTAIN
+    another = record(identifiers=(number(OTHER, None),))
+    assert grade(reference(), another, traced=True).has("identifier:verified-differs")
+
+
+def test_tracing_a_whole_source_does_not_vouch_for_a_number_that_it_says_was_not_verified() -> None:
+    assert grade(reference(), record(identifiers=UNVERIFIED), traced=True).grade is PROBABLE
 
 
 def test_spaces_in_a_number_make_no_other_number() -> None:

@@ -80,7 +80,7 @@ def test_without_agreement_there_is_no_reference_person(why: str, voices: list[t
 def test_a_voice_without_the_verified_number_neither_helps_nor_hinders() -> None:
     voices = [("gp", record()), ("lab", record()), ("ed", record(identifiers=(), birth_date="1941-03-14"))]
     assert agreement(number(), voices) is not None
-    unverified = [("gp", record()), ("lab", record(identifiers=(number(verified=False),)))]
+    unverified = [("gp", record()), ("lab", record(identifiers=(number(verified=None),)))]
     assert agreement(number(), unverified, traced={"lab"}) is not None
 
 

@@ -1,46 +1,29 @@
 """Vendors on loopback sockets, and the adapter asking them through the SDK's real HTTP client."""
 
-import runpy
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from adapters.rest import RestAdapter, RestSettings
-from adapters.rest.settings import mapping_text
 from adapters.rest.simulate import VendorApi, pharmacy_api, telehealth_api, vendor_app
-from adapters.sdk import NHS_NUMBER, Actor, Ask, Call, Source, SourceRecord, Subject
+from adapters.sdk import Ask, Call, SourceRecord
 from adapters.sdk.auth import ClientCredentials, HeaderAuth
-from adapters.sdk.client import open_client
+from adapters.sdk.resources import read_resource
 from adapters.sdk.secrets import Secret
+from adapters.testing.conformance import call
 from adapters.testing.simulation import Faults, http_server
 from schema.model.fact import Fact, Gap
-from schema.model.values import Identifier
+from tests.support.estate import rendered
+from tests.support.sources import opened, person
 
-DEMO = Path(__file__).parents[2] / "adapters" / "demo"
-NIGHT = datetime(2026, 3, 17, 2, 10, tzinfo=UTC)
 EXAMPLES = "adapters.rest:examples"
 
 
-def estate(folder: str, names: tuple[str, ...]) -> dict[str, str]:
-    """The vendor's raw texts on that night. The clock is read by path: its package needs every other kind."""
-    render = runpy.run_path(str(DEMO / "clock.py"))["render"]
-    return {name: render((DEMO / "estate" / folder / f"{name}.json").read_text("utf-8"), NIGHT) for name in names}
-
-
-def call(seconds: float = 20.0) -> Call:
-    return Call(deadline=time.monotonic() + seconds, actor=Actor(user="u", role="r", organization="o"))
-
-
 def ask(types: frozenset[str], *numbers: str, local_ids: tuple[str, ...] = ()) -> Ask:
-    identifiers = tuple(Identifier(system=NHS_NUMBER, value=number) for number in numbers)
-    return Ask(subjects=(Subject(identifiers=identifiers, local_ids=local_ids),), types=types | {"Patient"})
+    return Ask(subjects=(person(*numbers, local_ids=local_ids),), types=types | {"Patient"})
 
 
 @dataclass
@@ -64,7 +47,7 @@ class Asked:
         return ask(self.adapter.types, *numbers)
 
     def mapping_text(self) -> str:
-        return mapping_text(self.adapter.settings.mapping)
+        return read_resource(self.adapter.settings.mapping)
 
     async def check(self) -> str:
         return (await self.adapter.check(call())).detail
@@ -97,19 +80,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
                 )
             )
             made = RestSettings(base_url=base, mapping=mapping, **settings)
-            client = open_client(made, auth, name="the vendor", timeout_s=20, max_concurrency=4)
-            source = Source(
-                id="vendor",
-                name="Vendor",
-                organization="ZVEN",
-                timezone=ZoneInfo("Europe/London"),
-                settings=made,
-                http=client,
-            )
-            try:
-                yield Asked(api, faults, RestAdapter(source))
-            finally:
-                await client.close()
+            async with opened(RestAdapter, made, auth) as adapter:
+                yield Asked(api, faults, adapter)
 
     return served
 
@@ -120,12 +92,9 @@ def vendor(serve: Serve) -> Callable[[str], AbstractAsyncContextManager[Asked]]:
 
     def named(name: str) -> AbstractAsyncContextManager[Asked]:
         if name == "pharmacy":
-            files = estate("pharmacy", ("patients", "dispenses", "vaccinations", "notes"))
-            api = pharmacy_api(files, "key-of-the-test")
+            api = pharmacy_api(rendered("pharmacy"), "key-of-the-test")
         else:
-            api = telehealth_api(
-                estate("telehealth", ("members", "readings", "messages")), "client", "secret: of a test"
-            )
+            api = telehealth_api(rendered("telehealth"), "client", "secret: of a test")
         return serve(api, f"{EXAMPLES}/{name}.mapping.toml")
 
     return named

@@ -1,16 +1,18 @@
 """The mapping file: every mistake in it is found when it is loaded, in one sentence with the file and the key."""
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from adapters.rest import RestSettings
+from adapters.rest import RestAdapter, RestSettings
 from adapters.rest.mapping_file import load
-from adapters.rest.settings import mapping_text
 from adapters.sdk import SettingsError
+from adapters.sdk.resources import read_resource
+from tests.support.sources import source
 
-GOOD = mapping_text("adapters.rest:examples/pharmacy.mapping.toml")
+GOOD = read_resource("adapters.rest:examples/pharmacy.mapping.toml")
 
 
 @pytest.mark.parametrize(
@@ -68,14 +70,14 @@ def test_a_relative_mapping_is_beside_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(GOOD, "utf-8")
     written = {"base_url": "https://vendor.example", "mapping": "own.toml"}
     made = RestSettings.model_validate(written, context={"folder": tmp_path})
-    assert mapping_text(made.mapping) == GOOD
+    assert read_resource(made.mapping) == GOOD
     inside = written | {"mapping": "adapters.rest:examples/pharmacy.mapping.toml"}
-    assert mapping_text(RestSettings.model_validate(inside, context={"folder": tmp_path}).mapping) == GOOD
+    assert read_resource(RestSettings.model_validate(inside, context={"folder": tmp_path}).mapping) == GOOD
     with pytest.raises(ValidationError):
         RestSettings.model_validate(written | {"maping": "x"})
 
 
 @pytest.mark.parametrize("mapping", ["nowhere.toml", "no.such.package:x.toml", "adapters.rest:nowhere.toml"])
 def test_a_mapping_that_is_not_there_is_a_settings_error(mapping: str) -> None:
-    with pytest.raises(SettingsError, match="cannot be read"):
-        mapping_text(mapping)
+    with pytest.raises(SettingsError, match=re.escape(f"mapping {mapping!r} cannot be read")):
+        RestAdapter(source(RestSettings(base_url="https://vendor.example", mapping=mapping)))

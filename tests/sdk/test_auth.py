@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,8 +17,6 @@ from joserfc.jwk import import_key
 from pydantic import BaseModel, ValidationError
 
 from adapters.sdk import (
-    Actor,
-    Call,
     HttpSettings,
     SettingsError,
     SourceAuth,
@@ -32,7 +29,9 @@ from adapters.sdk.auth import Token, TokenCache, parse_auth
 from adapters.sdk.client import open_client
 from adapters.sdk.http import HttpClient
 from adapters.sdk.secrets import Secret
-from adapters.testing.hostile import Misbehaviour, hostile_server
+from adapters.testing.conformance import call
+from adapters.testing.hostile import hostile_server
+from adapters.testing.misbehaviour import Misbehaviour
 from adapters.testing.simulation import Faults, http_server
 
 CEILING_S = 20.0
@@ -42,10 +41,6 @@ SECRET = "correct horse"
 @pytest.fixture(autouse=True)
 def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_SECRET", SECRET)
-
-
-def call(seconds: float = CEILING_S) -> Call:
-    return Call(deadline=time.monotonic() + seconds, actor=Actor(user="u", role="r", organization="o"))
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -12,8 +11,6 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.sdk import (
-    Actor,
-    Call,
     HttpSettings,
     SettingsError,
     SourceAuth,
@@ -26,16 +23,14 @@ from adapters.sdk import (
 )
 from adapters.sdk.client import open_client, retry_after_s
 from adapters.sdk.http import HttpClient
-from adapters.testing.hostile import HUGE, HostileServer, Misbehaviour, hostile_server
+from adapters.testing.conformance import call
+from adapters.testing.hostile import HostileServer, hostile_server
+from adapters.testing.misbehaviour import HUGE, Misbehaviour
 
 CANARY = "9990000018"
 """An invented NHS number that is in every question and must be in no error and no log line."""
 CEILING_S = 20.0
 """Longer than any test takes; only a hang reaches it."""
-
-
-def call(seconds: float = CEILING_S) -> Call:
-    return Call(deadline=time.monotonic() + seconds, actor=Actor(user="u", role="r", organization="o"))
 
 
 @asynccontextmanager

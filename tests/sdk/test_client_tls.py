@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -17,16 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from adapters.sdk import Actor, Call, HttpSettings, SettingsError, SourceError, SourceUnavailable
+from adapters.sdk import HttpSettings, SettingsError, SourceError, SourceUnavailable
 from adapters.sdk.auth import parse_auth
 from adapters.sdk.client import open_client
+from adapters.testing.conformance import call
 from adapters.testing.hostile import hostile_server
 
 CEILING_S = 20.0
-
-
-def call() -> Call:
-    return Call(deadline=time.monotonic() + CEILING_S, actor=Actor(user="u", role="r", organization="o"))
 
 
 class Authority:
