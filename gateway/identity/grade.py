@@ -121,7 +121,9 @@ def compare_identifiers(reference: ReferencePerson, candidate: Patient, traced: 
     for identifier in candidate.identifiers:
         value = usable(identifier, rules.placeholder_numbers) if identifier.system == system else None
         if value is not None:
-            theirs[value] = theirs.get(value, False) or identifier.verified or traced
+            # Tracing a whole source vouches for what it says nothing of, not for what it says was never verified.
+            verified = traced if identifier.verified is None else identifier.verified
+            theirs[value] = theirs.get(value, False) or verified
     if not theirs:
         return IdentifierMatch.ABSENT
     others = [value for value in theirs if value != current and value not in earlier]

@@ -53,7 +53,7 @@ class ReferencePerson(Struct, frozen=True, kw_only=True):
     @property
     def trusted(self) -> bool:
         """Whether the number is known to be this person's, not only typed by somebody."""
-        return self.origin is not ReferenceOrigin.CALLER or self.identifier.verified
+        return self.origin is not ReferenceOrigin.CALLER or self.identifier.verified is True
 
     def contradicts(self, birth_date: date | None) -> bool:
         """Whether the caller states another birth date: then the number was probably mistyped, and nothing is shown."""
