@@ -10,7 +10,7 @@ Nothing here does I/O or knows a clock. A new fact type is one module under `typ
 """
 
 from gateway.merge.absence import section
-from gateway.merge.concepts import Code, Product, Terminology, delivered, load
+from gateway.merge.concepts import Code, Limits, Product, Terminology, delivered, load
 from gateway.merge.engine import Linked, MixedSubjects, MixedTypes, merge
 from gateway.merge.ids import Ids
 from gateway.merge.precedence import precedence
@@ -20,6 +20,7 @@ from gateway.merge.versions import current, newest
 __all__ = [
     "Code",
     "Ids",
+    "Limits",
     "Linked",
     "MixedSubjects",
     "MixedTypes",

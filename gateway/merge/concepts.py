@@ -12,9 +12,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, ValidationError, convert, structs
 
 from schema.model.values import CodeableConcept, Coding
 
@@ -40,10 +40,21 @@ class Product(Struct, frozen=True, kw_only=True):
     brand_critical: bool = False
 
 
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How near two statements must be. Positive whole numbers, the unit in the name."""
+
+    episode_days: Annotated[int, Meta(ge=1)]
+    course_days: Annotated[int, Meta(ge=1)]
+    vaccine_days: Annotated[int, Meta(ge=1)]
+    contact_minutes: Annotated[int, Meta(ge=1)]
+    proposed_minutes: Annotated[int, Meta(ge=1)]
+
+
 class Terminology(Struct, frozen=True, kw_only=True):
     """What the merge knows about codes. Immutable; `extended` gives a larger one."""
 
     version: str
+    limits: Limits
     canonical: Mapping[str, str]
     """Code system names as sources write them -> the canonical URI."""
     equivalent: Mapping[Code, frozenset[Code]]
@@ -138,7 +149,7 @@ def load(path: Path) -> Terminology:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     try:
         return _built(table)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValidationError):
         raise ValueError(f"{path.name} is not a terminology file: compare it with the one delivered") from None
 
 
@@ -170,6 +181,7 @@ def _built(table: dict[str, Any]) -> Terminology:
     groups = [[code(name) for name in group] for group in table["equivalent"]["groups"]]
     return Terminology(
         version=table["version"],
+        limits=convert(table["limits"], Limits),
         canonical=canonical,
         equivalent=_closed([(group[0], other) for group in groups for other in group[1:]], {}),
         long_term=codes(table["condition"]["long_term"]),

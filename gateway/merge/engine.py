@@ -77,10 +77,9 @@ def merge(
 def _one_person(stated: Sequence[SourceFact[Any]], linked: frozenset[tuple[str, str | None]]) -> None:
     for one in stated:
         said_by, subject = one.provenance, one.fact.subject
-        source = said_by.source.id
-        if (source, said_by.local_patient_id) not in linked or (
-            subject is not None and (source, subject) not in linked
-        ):
+        source, local = said_by.source.id, said_by.local_patient_id
+        proved = (source, local) in linked
+        if not proved or not (subject is None or subject == local or (source, subject) in linked):
             raise MixedSubjects("a fact of a record that is not linked to this person")
 
 

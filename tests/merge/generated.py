@@ -49,14 +49,24 @@ def concepts(*codes: str, system: str = SCT) -> st.SearchStrategy[CodeableConcep
         CodeableConcept(codings=(Coding(system=system, code=codes[0]), Coding(system=READ, code="C10F."))),
         CodeableConcept(codings=(Coding(system=system, code=codes[-1]), Coding(system=READ, code="C10F."))),
     ]
-    return st.sampled_from([*exact, *exact, *other, None])
+    return st.sampled_from([*exact * 4, *other, None])
 
 
 DAYS = st.sampled_from(
     [None]
     + [
         at(text)
-        for text in ("2026-01-01", "2026-01-02", "2026-01-09", "2026-01-15", "2026-01-30", "2026-03-20", "2020-01-01")
+        for text in (
+            "2026-01-01",
+            "2026-01-01",
+            "2026-01-02",
+            "2026-01-02",
+            "2026-01-09",
+            "2026-01-15",
+            "2026-01-30",
+            "2026-03-20",
+            "2020-01-01",
+        )
     ]
     + [at(text) for text in ("2026", "2026-01", "2026-01-01T10:00:00Z", "2026-01-02T00:30:00+01:00")]
 )
@@ -81,7 +91,7 @@ PERIODS = DAYS.map(lambda when: since(when.text) if when else None)
 SITES = st.sampled_from([(), (words("Left foot"),), (words("Right foot"),), (coded("22335008", display="Foot"),)])
 
 BASE: dict[str, st.SearchStrategy[Any]] = {
-    "entered_in_error": st.sampled_from([False] * 9 + [True]),
+    "entered_in_error": st.sampled_from([False] * 15 + [True]),
     "recorded": DAYS,
     "identifiers": NUMBERS,
 }
@@ -178,10 +188,12 @@ def one_persons_facts(draw: st.DrawFn, kind: type[Fact] | None = None, most: int
     kind = kind or draw(st.sampled_from(KINDS))
     fields = {**BASE, **FIELDS[kind]}
     drawn = draw(st.lists(st.tuples(st.sampled_from(SOURCES), st.fixed_dictionaries(fields)), max_size=most - 3))
-    # Stating one thing again in other sources, with at most one field changed, is what a merge is for: without this few
-    # facts would be nearly the same, and no three of them a chain.
-    for source in draw(st.sets(st.sampled_from(SOURCES))) if drawn else ():
-        name = draw(st.sampled_from([None, *fields]))
+    # Stating one thing again in other sources, at most one field changed, is what a merge is for: without this few
+    # facts
+    # would be nearly the same. One field for all of them, so that three can be a chain.
+    name = draw(st.none() | st.sampled_from(list(FIELDS[kind])) | st.sampled_from(list(FIELDS[kind])))
+    others = [source for source in SOURCES if drawn and source != drawn[0][0]]
+    for source in draw(st.sets(st.sampled_from(others))) if others else ():
         changed = {} if name is None else {name: draw(fields[name])}
         drawn.append((source, {**drawn[0][1], **changed}))
     return [

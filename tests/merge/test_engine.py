@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.merge import Ids, MixedSubjects, MixedTypes, current, delivered, load, merge, when_of
+from gateway.merge import Ids, MixedSubjects, MixedTypes, concepts, current, delivered, load, merge, when_of
 from gateway.merge.compare import Answer
 from gateway.merge.units import compare_amounts
 from schema.model.clinical import (
@@ -218,10 +218,24 @@ def test_a_supplied_map_merges_equivalent_codes_and_nothing_broader() -> None:
     )
 
 
+def test_a_limit_is_configuration(tmp_path: Path) -> None:
+    text = (Path(concepts.__file__).parent / "terminology.toml").read_text(encoding="utf-8")
+    narrow = tmp_path / "narrow.toml"
+    narrow.write_text(text.replace("episode_days = 14", "episode_days = 3"), encoding="utf-8")
+    facts = stating(Condition, ("a", problem("128045006", "2026-01-01")), ("b", problem("128045006", "2026-01-10")))
+    assert len(merged(facts)) == 1
+    assert len(merged(facts, load(narrow))) == 2
+
+
 def test_the_delivered_terminology_is_complete_and_a_broken_one_is_refused(tmp_path: Path) -> None:
     assert delivered().is_long_term((SCT, "44054006"))
     assert not delivered().is_long_term((SCT, "128045006"))
+    delivered_text = (Path(concepts.__file__).parent / "terminology.toml").read_text(encoding="utf-8")
     broken = tmp_path / "terminology.toml"
+    for wrong in ("episode_days = 0", 'episode_days = "14"', "episode_day = 14"):
+        broken.write_text(delivered_text.replace("episode_days = 14", wrong), encoding="utf-8")
+        with pytest.raises(ValueError, match="terminology file"):
+            load(broken)
     broken.write_text('version = "1"\n', encoding="utf-8")
     with pytest.raises(ValueError, match="terminology file"):
         load(broken)

@@ -27,7 +27,6 @@ Entries = tuple[MergedFact[Any], ...]
 FAST = settings(
     max_examples=100, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-SLOW = settings(FAST, max_examples=10_000)
 
 
 def members(entries: Entries) -> Facts:
@@ -141,7 +140,7 @@ def merges_only_on_a_common_code(facts: Facts) -> None:
     for entry in merged(facts):
         for a, b in combinations((one.fact for one in entry.members), 2):
             first, second = (getattr(x, "vaccine_code", None) or getattr(x, "code", None) for x in (a, b))
-            if first is not None and second is not None and any(c.code for c in (*first.codings, *second.codings)):
+            if all(concept is not None and any(c.code for c in concept.codings) for concept in (first, second)):
                 assert TERMS.concepts(first) & TERMS.concepts(second)
 
 
@@ -225,7 +224,7 @@ def test_the_merge_of_a_generated_record(invariant: Callable[[Facts], None]) -> 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not Patient], ids=lambda kind: kind.__name__)
 def test_every_invariant_holds_for_every_fact_type(kind: Any) -> None:
-    @settings(FAST, max_examples=30)
+    @settings(FAST, max_examples=60)
     @given(one_persons_facts(kind))
     def holds(facts: Facts) -> None:
         for invariant in INVARIANTS:
@@ -235,11 +234,15 @@ def test_every_invariant_holds_for_every_fact_type(kind: Any) -> None:
 
 
 @pytest.mark.slow
-@SLOW
-@given(one_persons_facts())
-def test_every_invariant_holds_ten_thousand_times(facts: Facts) -> None:
-    for invariant in INVARIANTS:
-        invariant(facts)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_invariant_holds_in_ten_thousand_cases(kind: Any) -> None:
+    @settings(FAST, max_examples=10_000 // len(KINDS) + 1)
+    @given(one_persons_facts(kind))
+    def holds(facts: Facts) -> None:
+        for invariant in INVARIANTS:
+            invariant(facts)
+
+    holds()
 
 
 @FAST
@@ -264,4 +267,4 @@ def test_generated_records_do_merge_conflict_and_link() -> None:
             seen["linked"] += bool(entry.related)
 
     look()
-    assert min(seen["merged"], seen["conflict"], seen["linked"]) > 50
+    assert min(seen["merged"], seen["conflict"], seen["linked"]) > 30

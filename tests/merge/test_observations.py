@@ -122,6 +122,33 @@ def test_what_must_agree_keeps_equal_values_apart(one: dict[str, Any], other: di
     assert disputes(Observation, *pair) == set()
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"patient_reported": True},
+        {"status": "cancelled"},
+        {"device": "Scales"},
+        {"specimen_type": coded("119364003")},
+        {"body_site": coded("368208006")},
+        {"identifiers": (number("R2"),)},
+        {"value_quantity": amount("84", "kg", "<")},
+        {"value_quantity": amount("84", "g")},
+    ],
+)
+def test_a_third_that_differs_in_one_thing_stays_out_of_what_the_other_two_are(other: dict[str, Any]) -> None:
+    """Equal facts are looked at once, so what makes one unequal must be among what is looked at."""
+    plain = reading(
+        "84",
+        TEN,
+        categories=(coded("laboratory"),),
+        specimen_type=coded("119297000"),
+        body_site=coded("368209003"),
+        identifiers=(number("R1"),),
+    )
+    unlike = {**plain, **other} if "device" not in other else {**plain, **other, "categories": ()}
+    assert together(Observation, ("a", plain), ("b", plain), ("c", unlike)) == [[0, 1], [2]]
+
+
 def test_one_result_number_of_one_assigner_is_one_result_whatever_time_each_source_gives() -> None:
     for shared in ({"identifiers": (number("R1"),)}, {"specimen": "urn:lab|S1"}):
         pair = (("a", lab(**shared)), ("b", {**lab(**shared), "effective": since("2026-01-03")}))

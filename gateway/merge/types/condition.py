@@ -16,10 +16,9 @@ from gateway.merge.concepts import Code, Terminology
 from gateway.merge.rule import Compared, Keys, Relation, Rule
 from gateway.merge.sides import compare_sides, sides
 from gateway.merge.times import day_number, may_be_within, window_keys
-from schema.model.clinical import Condition, Polarity
+from schema.model.clinical import Condition
 from schema.model.view import SourceFact
 
-EPISODE_DAYS = 14
 _ENDED = frozenset({"inactive", "remission", "resolved"})
 _LIVE = frozenset({"active", "recurrence", "relapse"})
 _SUSPECTED = frozenset({"unconfirmed", "provisional", "differential"})
@@ -66,7 +65,10 @@ class ConditionRule(Rule[_Condition]):
             return Keys(active=seen.codes)
         if seen.day is not None:
             undated = (("undated", code) for code in seen.codes)
-            return Keys(active=window_keys(seen.codes, seen.day, EPISODE_DAYS), passive=(*seen.codes, *undated))
+            return Keys(
+                active=window_keys(seen.codes, seen.day, self.terms.limits.episode_days),
+                passive=(*seen.codes, *undated),
+            )
         return Keys(active=(("undated", code) for code in seen.codes), passive=seen.codes)
 
     def relation(self, a: _Condition, b: _Condition) -> Relation:
@@ -76,18 +78,18 @@ class ConditionRule(Rule[_Condition]):
         if Answer.DIFFER in (site, compare_sides(a.sides, b.sides)):
             return Relation.APART
         episodic = not (a.lasting or b.lasting)
-        if episodic and _clearly_apart(a, b):
+        if episodic and self._clearly_apart(a, b):
             return Relation.APART
         if a.family is not b.family or site is Answer.UNKNOWN:
             return Relation.RELATED
         dated = a.day is not None and b.day is not None
         return Relation.RELATED if episodic and not dated else Relation.COMPARABLE
 
-
-def _clearly_apart(a: _Condition, b: _Condition) -> bool:
-    if a.day is not None and b.day is not None:
-        return abs(a.day - b.day) > EPISODE_DAYS
-    return bool(a.fact.onset and b.fact.onset and not may_be_within(a.fact.onset, b.fact.onset, EPISODE_DAYS))
+    def _clearly_apart(self, a: _Condition, b: _Condition) -> bool:
+        days = self.terms.limits.episode_days
+        if a.day is not None and b.day is not None:
+            return abs(a.day - b.day) > days
+        return bool(a.fact.onset and b.fact.onset and not may_be_within(a.fact.onset, b.fact.onset, days))
 
 
 def _polarity(a: _Condition, b: _Condition) -> Answer:
@@ -113,8 +115,3 @@ def _clinical(a: _Condition, b: _Condition) -> Answer:
 def _state(x: _Condition) -> str | None:
     said = x.fact.clinical_status
     return "ended" if said in _ENDED else "live" if said in _LIVE else said
-
-
-def is_negative(fact: Condition) -> bool:
-    """A statement that something is not so."""
-    return fact.polarity is Polarity.ABSENT or fact.verification_status == "refuted"

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from gateway.merge.compare import Answer, compare_concepts, folded, worst
-from gateway.merge.concepts import Code
+from gateway.merge.concepts import Code, Terminology
 from gateway.merge.identifiers import IdKey, contradict, id_keys
 from gateway.merge.rule import Keys, Relation, Rule
 from gateway.merge.times import instant, start_of, window
@@ -20,7 +20,6 @@ from schema.model.clinical import Encounter
 from schema.model.fact import Fact
 from schema.model.view import SourceFact
 
-START_S = 30 * 60.0
 _VISIT_TYPES = (None, "VN")
 """HL7 table 0203: a visit number; FHIR systems seldom give a type."""
 
@@ -37,6 +36,10 @@ class _Encounter(NamedTuple):
 
 class EncounterRule(Rule[_Encounter]):
     """See the module."""
+
+    def __init__(self, terms: Terminology) -> None:
+        super().__init__(terms)
+        self._near_s = terms.limits.contact_minutes * 60.0
 
     def look(self, stated: SourceFact[Any]) -> _Encounter:
         fact: Encounter = stated.fact
@@ -55,10 +58,10 @@ class EncounterRule(Rule[_Encounter]):
         numbers: tuple[Hashable, ...] = tuple(seen.visits | seen.others)
         if seen.organization is None:
             return Keys(active=numbers)
-        return Keys(active=(*numbers, *((seen.organization, bucket) for bucket in window(seen.start, START_S))))
+        return Keys(active=(*numbers, *((seen.organization, bucket) for bucket in window(seen.start, self._near_s))))
 
     def relation(self, a: _Encounter, b: _Encounter) -> Relation:
-        starts_together = a.start is not None and b.start is not None and abs(a.start - b.start) <= START_S
+        starts_together = a.start is not None and b.start is not None and abs(a.start - b.start) <= self._near_s
         if a.visits & b.visits:
             one_level = a.part is b.part and (starts_together or not a.part)
             return Relation.COMPARABLE if one_level else Relation.RELATED

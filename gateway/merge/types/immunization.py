@@ -15,8 +15,6 @@ from gateway.merge.times import day_number, may_be_within, window_keys
 from schema.model.clinical import Immunization
 from schema.model.view import SourceFact
 
-VACCINE_DAYS = 1
-
 
 class _Vaccine(NamedTuple):
     fact: Immunization
@@ -39,16 +37,17 @@ class ImmunizationRule(Rule[_Vaccine]):
         undated = tuple(("undated", code) for code in seen.codes)
         if seen.day is None:
             return Keys(active=undated)
-        return Keys(active=window_keys(seen.codes, seen.day, VACCINE_DAYS), passive=undated)
+        return Keys(active=window_keys(seen.codes, seen.day, self.terms.limits.vaccine_days), passive=undated)
 
     def relation(self, a: _Vaccine, b: _Vaccine) -> Relation:
+        days = self.terms.limits.vaccine_days
         if not same_codes(a.codes, b.codes):
             return Relation.APART
         if a.day is None or b.day is None:
             first, second = a.fact.occurrence, b.fact.occurrence
-            possible = first is None or second is None or may_be_within(first, second, VACCINE_DAYS)
+            possible = first is None or second is None or may_be_within(first, second, days)
             return Relation.RELATED if possible else Relation.APART
-        if abs(a.day - b.day) > VACCINE_DAYS:
+        if abs(a.day - b.day) > days:
             return Relation.APART
         dose = compare_words(a.fact.dose_number, b.fact.dose_number)
         return Relation.RELATED if dose is Answer.DIFFER else Relation.COMPARABLE

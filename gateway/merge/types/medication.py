@@ -31,7 +31,6 @@ from schema.model.fact import Fact
 from schema.model.values import CodeableConcept
 from schema.model.view import SourceFact
 
-START_DAYS = 60
 _AUTHORISED = (MedicationKind.STATEMENT, MedicationKind.REQUEST)
 _RUNNING = frozenset({"active", "on-hold"})
 _SAYS_HOW = frozenset({"brand", "form", "strength"})
@@ -93,7 +92,7 @@ class MedicationRule(Rule[_Medicine]):
             brand=fact.brand or (product.brand if product else None),
             numbers=id_keys(fact.identifiers),
             start=start,
-            span=_span(fact, start),
+            span=_span(fact, start, terms.limits.course_days),
         )
 
     def _critical_by_words(self, fact: Medication, product: Product | None) -> bool:
@@ -120,7 +119,7 @@ class MedicationRule(Rule[_Medicine]):
             return Relation.RELATED
         if self._one_course(a, b, one_product, one_number):
             return Relation.COMPARABLE
-        if a.start is not None and b.start is not None and abs(a.start - b.start) <= START_DAYS:
+        if self._start_together(a, b):
             return Relation.ALIKE
         if a.span is None or b.span is None:
             return Relation.RELATED
@@ -135,7 +134,12 @@ class MedicationRule(Rule[_Medicine]):
             return one_number
         if len(kinds) > 1 and not self.terms.orders_join_courses:
             return False
-        return one_number or (a.start is not None and b.start is not None and abs(a.start - b.start) <= START_DAYS)
+        return one_number or self._start_together(a, b)
+
+    def _start_together(self, a: _Medicine, b: _Medicine) -> bool:
+        if a.start is None or b.start is None:
+            return False
+        return abs(a.start - b.start) <= self.terms.limits.course_days
 
     def refers(self, fact: Fact) -> tuple[str, ...]:
         based_on = fact.based_on if isinstance(fact, Medication) else ()
@@ -196,12 +200,12 @@ def _runs(fact: Medication) -> bool:
     return fact.effective is None or fact.effective.end is None
 
 
-def _span(fact: Medication, start: int | None) -> tuple[int, int] | None:
+def _span(fact: Medication, start: int | None, usual_days: int) -> tuple[int, int] | None:
     end = day_number(fact.effective.end) if fact.effective else None
     if _runs(fact):
         end = _FOREVER
     elif end is None and start is not None:
-        end = start + START_DAYS
+        end = start + usual_days
     if end is None:
         return None
     return (start if start is not None else -_FOREVER, end)

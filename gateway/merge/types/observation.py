@@ -26,7 +26,6 @@ from gateway.merge.values import compare_values, value_text
 from schema.model.clinical import Observation
 from schema.model.view import SourceFact
 
-NEAR_S = 300.0
 _LABORATORY = frozenset({"laboratory", "LAB"})
 
 
@@ -49,6 +48,7 @@ class ObservationRule(Rule[_Observation]):
 
     def __init__(self, terms: Terminology) -> None:
         super().__init__(terms)
+        self._near_s = terms.limits.proposed_minutes * 60.0
         self.compared = (
             Compared("value", self._value, lambda x: value_text(x.fact)),
             Compared("status", _cancelled, lambda x: x.fact.status),
@@ -56,13 +56,14 @@ class ObservationRule(Rule[_Observation]):
 
     def look(self, stated: SourceFact[Any]) -> _Observation:
         fact: Observation = stated.fact
-        when = start_of(fact.effective)
+        when = fact.effective.start if fact.effective is not None else None
+        at = instant(when)
         return _Observation(
             fact,
             stated.provenance.source.id,
             self.terms.concepts(fact.code),
-            instant(when),
-            day_number(when),
+            at,
+            day_number(when) if at is None else None,
             id_keys(fact.identifiers) if fact.identifiers else _NOTHING,
             _specimens(fact.specimen) if fact.specimen else _NOTHING,
         )
@@ -95,9 +96,9 @@ class ObservationRule(Rule[_Observation]):
         passive: list[Hashable] = []
         for code in seen.codes:
             if seen.at is not None:
-                bucket = int(seen.at // NEAR_S)
+                bucket = int(seen.at // self._near_s)
                 active += ((code, bucket), (code, bucket + 1))
-                passive.append(("day", code, seen.day))
+                passive.append(("day", code, _day(seen)))
             elif seen.day is not None:
                 active.append(("day", code, seen.day))
             for number in seen.results | seen.specimens:
@@ -114,9 +115,9 @@ class ObservationRule(Rule[_Observation]):
         if a.at is not None and a.at == b.at:
             return Relation.COMPARABLE
         near = (
-            abs(a.at - b.at) <= NEAR_S
+            abs(a.at - b.at) <= self._near_s
             if a.at is not None and b.at is not None
-            else a.day is not None and a.day == b.day
+            else _day(a) is not None and _day(a) == _day(b)
         )
         return (
             Relation.RELATED if near and compare_values(a.fact, b.fact, self.terms) is Answer.AGREE else Relation.APART
@@ -133,6 +134,10 @@ class ObservationRule(Rule[_Observation]):
 
     def _value(self, a: _Observation, b: _Observation) -> Answer:
         return compare_values(a.fact, b.fact, self.terms)
+
+
+def _day(seen: _Observation) -> int | None:
+    return seen.day if seen.at is None else day_number(start_of(seen.fact.effective))
 
 
 def _specimens(said: str) -> frozenset[IdKey]:
