@@ -5,6 +5,9 @@ Every value struct becomes one type of the same name. Every fact type X becomes 
 the model's own structs: `resolve` is the one default resolver, and it can read a field of any of them.
 """
 
+import ast
+import inspect
+import textwrap
 import types
 import typing
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
@@ -80,8 +84,22 @@ def value_type(struct: type[msgspec.Struct]) -> Any:
 
 @cache
 def enum_type(kind: type[Enum]) -> Any:
-    """The GraphQL enum of a model enum."""
-    return strawberry.enum(kind, description=summary(kind))
+    """The GraphQL enum of a model enum; each member's description is the line under it."""
+    made = strawberry.enum(kind, description=summary(kind))
+    lines = _lines_under(kind)
+    for value in made.__strawberry_definition__.values:  # type: ignore[attr-defined]
+        value.description = lines[value.name]
+    return made
+
+
+def _lines_under(kind: type[Enum]) -> dict[str, str]:
+    """Member name -> the string literal that follows it in the class body. KeyError where a member has none."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    lines: dict[str, str] = {}
+    for member, after in pairwise(body.body):  # type: ignore[attr-defined]
+        if isinstance(member, ast.Assign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            lines[ast.unparse(member.targets[0])] = " ".join(str(after.value.value).split())
+    return lines
 
 
 def annotation_of(hint: Any) -> Any:

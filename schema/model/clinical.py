@@ -49,7 +49,9 @@ class Polarity(Enum):
     """Whether a statement says that something is there or that it is not."""
 
     PRESENT = "PRESENT"
+    """It is there."""
     ABSENT = "ABSENT"
+    """It is stated not to be there."""
 
 
 class Reaction(Struct, frozen=True, kw_only=True):

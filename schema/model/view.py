@@ -128,19 +128,28 @@ class SectionStatus(Enum):
     """Whether every source in scope for a section was heard."""
 
     COMPLETE = "COMPLETE"
+    """Every source in scope was heard completely."""
     PARTIAL = "PARTIAL"
+    """Some were not, or held something back."""
     UNAVAILABLE = "UNAVAILABLE"
+    """None in scope answered, and there is no entry."""
 
 
 class EmptyReason(Enum):
     """Why a section has no entry, or only negative ones; of several reasons the worst, in this order."""
 
     UNAVAILABLE = "UNAVAILABLE"
+    """A source in scope could not be heard, or not be read."""
     WITHHELD = "WITHHELD"
+    """A source holds something back."""
     NOT_ASKED = "NOT_ASKED"
+    """A source in scope was not asked, or its record could not be proved to be this person's."""
     NOT_RECORDED = "NOT_RECORDED"
+    """The sources answered and hold nothing: that does not say that there is none."""
     NOT_HELD = "NOT_HELD"
+    """No source holds such facts about this person."""
     NONE_KNOWN = "NONE_KNOWN"
+    """Somebody stated that there is none, and every source in scope was heard."""
 
 
 class SectionSource(Struct, frozen=True, kw_only=True):

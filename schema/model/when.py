@@ -21,10 +21,15 @@ class Precision(Enum):
     """How finely a time was stated."""
 
     YEAR = "YEAR"
+    """The year alone."""
     MONTH = "MONTH"
+    """Year and month."""
     DAY = "DAY"
+    """The day."""
     MINUTE = "MINUTE"
+    """The minute."""
     SECOND = "SECOND"
+    """The second, or finer."""
 
 
 class When(Struct, frozen=True, kw_only=True, order=False):

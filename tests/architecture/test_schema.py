@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from graphql import GraphQLEnumType
+
 from schema.gql.root import build_schema, print_sdl
 
 COMMITTED = Path(__file__).resolve().parents[2] / "schema" / "schema.graphql"
@@ -30,6 +32,9 @@ def _undescribed() -> Iterator[str]:
             continue
         if not kind.description:
             yield name
+        for value, definition in (kind.values if isinstance(kind, GraphQLEnumType) else {}).items():
+            if not definition.description:
+                yield f"{name}.{value}"
         for field, definition in getattr(kind, "fields", {}).items():
             if not definition.description:
                 yield f"{name}.{field}"
@@ -38,5 +43,5 @@ def _undescribed() -> Iterator[str]:
                     yield f"{name}.{field}({argument}:)"
 
 
-def test_every_type_field_and_argument_is_described() -> None:
+def test_every_type_field_argument_and_enum_value_is_described() -> None:
     assert list(_undescribed()) == []
