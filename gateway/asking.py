@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from adapters.sdk.secrets import Secret
 from gateway.config import seconds
 from gateway.problems import CommandError
+from schema.gql.connection import LARGEST_PAGE
 from schema.model.clinical import SECTIONS
 
 _LABELS = "code { text codings { display code } }"
@@ -44,10 +46,14 @@ _SPECIFIC = {
 
 def whole_record_query(deadline: str | None) -> str:
     """A document that asks for every section of one person."""
-    argument = f', deadline: "PT{seconds(deadline):g}S"' if deadline else ""
+    try:
+        argument = f', deadline: "PT{seconds(deadline):.6f}S"' if deadline else ""
+    except ValueError as problem:
+        raise CommandError(f"--deadline: {problem}") from None
     entry = "id when { value } provenance { source { id } } conflicts { field claims { source { id } value } }"
+    page = f"entries(first: {LARGEST_PAGE})"
     sections = "\n".join(
-        f"{name} {{ status emptyReason totalCount entries {{ nodes {{ {entry} {_SPECIFIC[name]} }} }} }}"
+        f"{name} {{ status emptyReason totalCount {page} {{ nodes {{ {entry} {_SPECIFIC[name]} }} }} }}"
         for name in SECTIONS
     )
     return f"""query ($number: String!) {{ patient(identifier: {{ value: $number }}{argument}) {{
@@ -128,16 +134,16 @@ def _post(url: str, token: str | None, body: dict[str, Any]) -> dict[str, Any]:
 
 def show_record(record: dict[str, Any], out: Console) -> None:
     """The record as tables: who, what each section holds and who says so, and what became of each source."""
-    who = record["patient"]
-    names = ", ".join(filter(None, (_name(name) for name in who["names"])))
+    who = record["patient"] or {"names": [], "birthDate": None, "gender": None}
+    names = ", ".join(filter(None, (_name(name) for name in who["names"]))) or "no demographics shown"
     born = (who["birthDate"] or {}).get("value", "birth date not stated")
-    out.rule(f"[bold]{names}[/]  {born}  {who['gender'] or ''}")
+    out.rule(escape(f"{names}  {born}  {who['gender'] or ''}"), style="bold")
     for name in SECTIONS:
         section = record[name]
         table = Table("when", "what", "who says so", "sources disagree on", title_justify="left", expand=True)
         table.title = f"[bold]{_words(name)}[/] ({section['totalCount']}) {section['status'].lower()}"
         for entry in section["entries"]["nodes"]:
-            table.add_row(
+            cells = (
                 (entry["when"] or {}).get("value", ""),
                 _describe(entry),
                 ", ".join(dict.fromkeys(p["source"]["id"] for p in entry["provenance"])),
@@ -147,8 +153,11 @@ def show_record(record: dict[str, Any], out: Console) -> None:
                     for c in entry["conflicts"]
                 ),
             )
+            table.add_row(*map(escape, cells))
         if section["totalCount"]:
             out.print(table)
+            if left := section["totalCount"] - len(section["entries"]["nodes"]):
+                out.print(f"[bold red]{left} older entries are not shown here[/]: ask with --json and a document")
         else:
             reason = (section["emptyReason"] or "").lower().replace("_", " ")
             out.print(f"[bold]{_words(name)}[/]: no entry ({reason or 'no reason given'}), {section['status'].lower()}")
@@ -156,9 +165,8 @@ def show_record(record: dict[str, Any], out: Console) -> None:
     for source in record["sources"]:
         why = " ".join(filter(None, (source["code"], source["message"])))
         latency = "" if source["latencyMs"] is None else str(source["latencyMs"])
-        table.add_row(
-            source["source"]["name"], source["state"], why, str(source["facts"]), latency, source["cache"] or ""
-        )
+        what = (source["source"]["name"], source["state"], why, str(source["facts"]), latency, source["cache"] or "")
+        table.add_row(*map(escape, what))
     out.print(table)
 
 

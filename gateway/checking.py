@@ -5,11 +5,12 @@ import time
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from adapters.sdk import NHS_NUMBER, Actor, Ask, Call, SourceError, Subject
+from adapters.sdk import NHS_NUMBER, Actor, Ask, Call, SourceError, SourceTimeout, Subject
 from gateway.config import Config
-from gateway.flights import ConfiguredSource
+from gateway.flights import CUT_GRACE_S, ConfiguredSource
 from gateway.identity.nhs_number import BadIdentifier, normalise
 from gateway.problems import CommandError
 from gateway.service import open_service
@@ -39,7 +40,7 @@ async def check_sources(config: Config, out: Console) -> bool:
     table = Table("source", "kind", "", "seconds", "what was found", title="sherwood check")
     for result in results:
         mark = "[green]ok[/]" if result.passed else "[bold red]failed[/]"
-        found = "\n".join((result.detail, *(f"[yellow]{warning}[/]" for warning in result.warnings)))
+        found = "\n".join((escape(result.detail), *(f"[yellow]{escape(w)}[/]" for w in result.warnings)))
         table.add_row(result.source.table.id, result.source.table.adapter, mark, f"{result.seconds:.2f}", found)
     out.print(table, highlight=False)
     if subject is None:
@@ -64,14 +65,17 @@ async def _check(source: ConfiguredSource, subject: Subject | None) -> Checked:
     if source.table.share is not None and source.adapter.answer_depends_on.value == "actor" and source.share != "user":
         warnings.append(f'share = "{source.share}" serves one actor\'s answer to others: is that agreed?')
     try:
-        health = await source.adapter.check(call)
-        detail = health.detail
-        warnings.extend(health.warnings)
-        if subject is not None:
-            detail = f"{detail}; {await _ask(source, subject, call)}"
+        async with asyncio.timeout(call.remaining_s() + CUT_GRACE_S):
+            health = await source.adapter.check(call)
+            detail = health.detail
+            warnings.extend(health.warnings)
+            if subject is not None:
+                detail = f"{detail}; {await _ask(source, subject, call)}"
         passed = True
     except SourceError as problem:
         passed, detail = False, f"{problem.code}: {problem}"
+    except TimeoutError:
+        passed, detail = False, f"{SourceTimeout.code}: no complete answer within the source's timeout"
     except Exception as problem:  # an adapter's own fault is a failed check, and its text may quote a payload
         passed, detail = False, f"fault in the adapter: {type(problem).__name__}"
     return Checked(source, passed, detail, tuple(warnings), time.monotonic() - started)

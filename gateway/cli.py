@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from gateway.config import ConfigError, load
 
@@ -36,7 +37,7 @@ def main() -> None:
     try:
         app()
     except (ConfigError, SettingsError, CommandError) as problem:
-        err.print(f"[bold red]sherwood:[/] {problem}", highlight=False)
+        err.print(f"[bold red]sherwood:[/] {escape(str(problem))}", highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -129,7 +129,7 @@ class SourceTable(_Table):
     """An installed kind (see `sherwood adapter list`) or "module:Class"."""
     timezone: Timezone = ZoneInfo("UTC")
     """The zone of times that the source states without one."""
-    timeout: DurationS = 10.0
+    timeout: Annotated[DurationS, Field(gt=0)] = 10.0
     """How long one call may run, whoever still waits for it."""
     max_concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     cache_ttl: dict[str, DurationS] = Field(default_factory=dict)
@@ -201,6 +201,11 @@ class Config(_Table):
             raise ValueError(f"two sources have the id {twice[0]!r}")
         if self.identity.authority is not None and self.identity.authority not in ids:
             raise ValueError(f"[identity] authority names {self.identity.authority!r}, which is no source's id")
+        denied = {source for token in self.access.tokens for source in token.deny_sources}
+        if strangers := sorted(denied - set(ids)):
+            raise ValueError(f"[[access.tokens]] deny_sources names {strangers[0]!r}, which is no source's id")
+        if self.identity.authority in denied:
+            raise ValueError("[[access.tokens]] deny_sources names the identity authority, which every answer rests on")
         return self
 
 

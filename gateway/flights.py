@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.sdk import (
     Actor,
@@ -33,13 +33,13 @@ from adapters.sdk import (
 from gateway.cache import MemoryCache
 from gateway.config import SourceTable
 from gateway.keys import Keys
-from schema.model.clinical import AnyFact
-from schema.model.fact import Fact, Gap, GapKind
+from schema.model.clinical import AnyFact, Patient
+from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
 from schema.model.view import CacheState, SourceRef
 
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Part of every cache key: raise it when the shape of a fact changes."""
 LARGE_RECORD_BYTES = 200_000
 """Records above this are read in a thread, so that nobody else waits for the parse."""
@@ -62,6 +62,8 @@ class TypeAnswer(Struct, frozen=True, kw_only=True):
     facts: tuple[ReadFact, ...]
     gaps: tuple[Gap, ...]
     retrieved: datetime
+    people: tuple[ReadFact, ...] = ()
+    """The demographics that came with it: its facts are judged by these too, whatever came with other types."""
 
     @property
     def complete(self) -> bool:
@@ -168,6 +170,7 @@ class Flights:
             found, problem = flight.task.result()
             error = error or problem
             answers.update({fact_type: found[fact_type] for fact_type in types & found.keys()})
+        answers["Patient"] = _with_people(answers)
         return Outcome(answers, error, time.monotonic() - asked_at, state)
 
     async def close(self) -> None:
@@ -237,6 +240,30 @@ class Flights:
         return gathered.answers(error), error or gathered.error
 
 
+def _sound(item: Fact | Gap) -> Fact | Gap:
+    """The item, or a gap in its place when it holds what neither cache nor answer can carry: half a surrogate pair."""
+    try:
+        _encode(item)
+    except (ValueError, OverflowError):
+        kind, fact_type = (item.kind, item.fact_type) if isinstance(item, Gap) else (None, type(item).__name__)
+        return Gap(kind=kind or GapKind.UNREADABLE, fact_type=fact_type, code="UNREADABLE_VALUE")
+    return item
+
+
+def _with_people(answers: dict[str, TypeAnswer]) -> TypeAnswer:
+    """Demographics from every answer that this one is put together of.
+
+    Types are kept for different times and come by different flights. Should a source have given a local id to somebody
+    else meanwhile, the guard must see both, and not judge the facts of one by the demographics of the other.
+    """
+    told = answers["Patient"]
+    came = [read for answer in answers.values() for read in (*answer.people, *answer.facts)]
+    people = {read.fact: read for read in sorted(came, key=lambda r: r.retrieved) if isinstance(read.fact, Patient)}
+    # A person who is known by now is not unknown, whatever was kept.
+    gaps = tuple(gap for gap in told.gaps if not people or gap.code != PATIENT_NOT_FOUND)
+    return structs.replace(told, facts=tuple(people.values()), gaps=gaps)
+
+
 class _Gathered:
     """Facts and gaps by type, as records come in."""
 
@@ -252,11 +279,11 @@ class _Gathered:
 
     async def add(self, adapter: Adapter[Any], record: SourceRecord) -> None:
         digest = hashlib.sha256(b"\0".join(record.parts)).hexdigest()
-        for item in await self._read(adapter, record):
+        for item in map(_sound, await self._read(adapter, record)):
             if isinstance(item, Fact):
                 kept = ReadFact(fact=item, record_hash=digest, retrieved=record.retrieved)  # type: ignore[arg-type]
                 self._facts.setdefault(type(item).__name__, []).append(kept)
-            elif item.fact_type is None and item.code == "PATIENT_NOT_FOUND":
+            elif item.fact_type is None and item.code == PATIENT_NOT_FOUND:
                 self._unknown = item
             else:
                 for fact_type in [item.fact_type] if item.fact_type else record.types:
@@ -292,4 +319,5 @@ class _Gathered:
             silent = "the adapter said nothing of this type"
             gaps = [Gap(kind=GapKind.FAILED, fact_type=fact_type, code="SOURCE_INVALID", text=silent)]
         retrieved = min((read.retrieved for read in facts), default=self._clock())
-        return TypeAnswer(facts=tuple(facts), gaps=tuple(gaps), retrieved=retrieved)
+        people = () if fact_type == "Patient" else tuple(self._facts.get("Patient", ()))
+        return TypeAnswer(facts=tuple(facts), gaps=tuple(gaps), retrieved=retrieved, people=people)

@@ -15,6 +15,7 @@ from gateway.access import Verdict as Shown
 from gateway.flights import Outcome, ReadFact
 from gateway.identity.guard import Admitted, Verdict
 from gateway.merge import newest
+from schema.model.clinical import Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Gap, GapKind
 from schema.model.view import (
     CacheState,
@@ -45,6 +46,18 @@ RESTRICTION_UNKNOWN = "RESTRICTION_UNKNOWN"
 NO_IDENTIFIER = "NO_IDENTIFIER"
 NOT_IN_SCOPE = "NOT_HELD"
 MASKED = "POLICY_MASKED"
+INTERNAL = "INTERNAL"
+
+_HELD = {
+    Verdict.MISMATCH: IDENTITY_MISMATCH,
+    Verdict.NO_SUBJECT: UNVERIFIED_SUBJECT,
+    Verdict.NO_DEMOGRAPHICS: UNVERIFIED_SUBJECT,
+    Verdict.PRESENT_NOT_LINKED: PRESENT_NOT_LINKED,
+    Verdict.STEWARD: PRESENT_NOT_LINKED,
+    Verdict.BLOCKED: PRESENT_NOT_LINKED,
+    Verdict.RESTRICTED: RESTRICTED,
+}
+"""Why a fact that is not proved to be this person's is held."""
 
 MESSAGES = {
     PATIENT_NOT_FOUND: "The source does not know this person.",
@@ -57,6 +70,7 @@ MESSAGES = {
     NO_IDENTIFIER: "The source is asked by an identifier that this person is not known to have.",
     NOT_IN_SCOPE: "The source holds none of what this query asks for.",
     MASKED: "Some of what the source holds is not shown to this viewer.",
+    INTERNAL: "A fault of the gateway's own kept the source's answer from being used; it is logged.",
     "IDENTITY_UNRESOLVED": "Whose record it is could not be established; nothing of it is shown.",
     "SOURCE_PENDING": "The source had not answered when the deadline passed; it is still being waited for.",
     "SOURCE_UNAVAILABLE": "The source could not be reached.",
@@ -162,7 +176,8 @@ def hear(
         )
         shown = SourceFact(id=fact_id(source.id, fact.subject, fact.native_id), fact=fact, provenance=provenance)
         facts.setdefault(fact_type, []).append(shown)
-    if not links:
+    _explain_held(source, outcome, admitted, policy, gaps)
+    if not any(link.status is LinkStatus.LINKED for link in links):
         # Nothing of a record that was not proved to be this person's, not even how many of its rows were unreadable.
         gaps = {name: [gap for gap in found if gap.kind in _OF_THE_SOURCE] for name, found in gaps.items()}
     settled = {fact_type: tuple(found) for fact_type, found in gaps.items()}
@@ -180,6 +195,30 @@ def hear(
         cache=outcome.cache,
         record_hashes=tuple(sorted({read.record_hash for read in outcome.facts})),
     )
+
+
+def _explain_held(
+    source: SourceRef, outcome: Outcome, admitted: Admitted, policy: Policy, gaps: dict[str, list[Gap]]
+) -> None:
+    """Say of each type that facts of it are held, so that no section takes them for absent.
+
+    An absence that is stated beside somebody's held record may be that person's: it is not repeated.
+    """
+    codes = {f.local_id: _HELD[f.verdict] for f in admitted.findings if f.verdict is not Verdict.ADMITTED}
+    shown = set(map(id, admitted.facts))
+    held = [
+        (type(read.fact).__name__, codes[read.fact.subject or None])
+        for read in outcome.facts
+        if id(read.fact) not in shown
+        and not isinstance(read.fact, Patient)
+        and policy.verdict(source.id, read.fact) is not Shown.HIDE
+    ]
+    for fact_type, found in gaps.items():
+        if codes and any(gap.kind is GapKind.NONE_KNOWN for gap in found):
+            held.append((fact_type, next(iter(codes.values()))))
+            found[:] = [gap for gap in found if gap.kind is not GapKind.NONE_KNOWN]
+    for fact_type, code in dict.fromkeys(held):
+        gaps.setdefault(fact_type, []).append(Gap(kind=GapKind.WITHHELD, fact_type=fact_type, code=code))
 
 
 def _state(

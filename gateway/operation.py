@@ -4,7 +4,8 @@ A client that takes multipart answers gets `@defer` in parts; for any other the 
 gets one complete answer (graphql-core would refuse).
 """
 
-import secrets
+import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from inspect import isawaitable
@@ -25,6 +26,7 @@ from graphql import (
 from graphql.execution import ExperimentalIncrementalExecutionResults, experimental_execute_incrementally
 from graphql.language import OperationType
 
+from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.root import Context
 
@@ -33,6 +35,8 @@ log = structlog.get_logger(__name__)
 MAX_TOKENS = 10_000
 """Longest document, in lexical tokens: refused while parsing."""
 KEPT_DOCUMENTS = 256
+LONGEST_KEPT = 64 * 1024
+"""Longer documents are prepared each time, so that what is kept stays small."""
 Frame = dict[str, Any]
 _INCREMENTAL = frozenset({"defer", "stream"})
 
@@ -49,11 +53,13 @@ class Operations:
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._schema = schema._schema  # graphql-core's schema: Strawberry's own execute() logs query literals
-        self._documents: OrderedDict[tuple[str, bool], DocumentNode | list[GraphQLError]] = OrderedDict()
+        self._documents: OrderedDict[tuple[bytes, bool], DocumentNode | list[GraphQLError]] = OrderedDict()
 
     def prepare(self, query: str, *, incremental: bool) -> DocumentNode | list[GraphQLError]:
         """The valid document, or what is wrong with it. Bounded memory: the documents used last are kept."""
-        key = (query, incremental)
+        if len(query) > LONGEST_KEPT:
+            return self._prepare(query, incremental)
+        key = (hashlib.sha256(query.encode("utf-8", "surrogatepass")).digest(), incremental)
         if (known := self._documents.get(key)) is not None:
             self._documents.move_to_end(key)
             return known
@@ -98,11 +104,11 @@ class Operations:
         if isawaitable(result):
             result = await result
         if isinstance(result, ExperimentalIncrementalExecutionResults):
-            yield _shown(result.initial_result.formatted)
+            yield _shown(result.initial_result)
             async for part in result.subsequent_results:
-                yield _shown(part.formatted)
+                yield _shown(part)
         else:
-            yield _shown(result.formatted)
+            yield _shown(result)
 
 
 def refusal(code: ErrorCode, message: str) -> Frame:
@@ -113,28 +119,43 @@ def refusal(code: ErrorCode, message: str) -> Frame:
 def invalid(errors: list[GraphQLError]) -> Frame:
     """A frame for a document that does not fit the schema."""
     code = _codes(ErrorCode.GRAPHQL_INVALID)
-    return {"errors": [{**error.formatted, "extensions": {**code, **(error.extensions or {})}} for error in errors]}
+    return {
+        "errors": [_quoting_nothing(e.formatted) | {"extensions": {**code, **(e.extensions or {})}} for e in errors]
+    }
 
 
-def _shown(formatted: Any) -> Frame:
+def _shown(result: Any) -> Frame:
     """The frame with a documented code on every error."""
-    frame: Frame = dict(formatted)
-    for holder in (frame, *frame.get("incremental", ()), *frame.get("completed", ())):
+    frame: Frame = dict(result.formatted)
+    holders = (frame, *frame.get("incremental", ()), *frame.get("completed", ()))
+    parts = (result, *(getattr(result, "incremental", None) or ()), *(getattr(result, "completed", None) or ()))
+    for holder, part in zip(holders, parts, strict=True):
         if holder.get("errors"):
-            holder["errors"] = [_typed(dict(error)) for error in holder["errors"]]
+            holder["errors"] = [
+                _typed(dict(error), problem) for error, problem in zip(holder["errors"], part.errors, strict=True)
+            ]
     return frame
 
 
-def _typed(error: Frame) -> Frame:
+def _typed(error: Frame, problem: GraphQLError) -> Frame:
     """An error of ours as it is; what went wrong while executing is our fault and hidden; else the request's."""
     if error.get("extensions", {}).get("code") in ErrorCode.__members__:
         return error
     if "path" in error:
-        reference = secrets.token_hex(4)
-        log.error("internal_error", reference=reference, field=[p for p in error["path"] if isinstance(p, str)])
+        # Not under its path: names in it are the caller's aliases, which may hold a number.
+        reference = log_fault(log, problem.original_error or problem)
         internal = QueryError(ErrorCode.INTERNAL, f"A fault of ours, logged as {reference}.").formatted
         return {**internal, "path": error["path"]}
-    return {**error, "extensions": _codes(ErrorCode.GRAPHQL_INVALID)}
+    return {**_quoting_nothing(error), "extensions": _codes(ErrorCode.GRAPHQL_INVALID)}
+
+
+_VALUE = re.compile(r"(?s)(cannot represent [^:\"']*): .*|, found: .*")
+_TOKEN = re.compile(r"(?s)\b(Int|Float|String|BlockString) (['\"]).*\2")
+
+
+def _quoting_nothing(error: Any) -> Frame:
+    """The error without the value that was written: it may be somebody's number, and error texts end up in logs."""
+    return {**error, "message": _TOKEN.sub(r"\1", _VALUE.sub(r"\1", error["message"]))}
 
 
 def _codes(code: ErrorCode) -> Frame:

@@ -86,6 +86,7 @@ async def _without_authority(
         if source is not service.authority
         and policy.may_ask(source.table.id)
         and not source.adapter.forbids_restricted
+        and not service.breaker.is_open(source.table.id, service.clock())
         and asked.system in source.adapter.identifier_systems
     ]
     outcomes = await asyncio.gather(

@@ -25,8 +25,10 @@ def _fits(entry: MergedFact[Any], entries: EntryFilter) -> bool:
         return True
     if entry.when is None:
         return False
-    day = entry.when.day
-    return (entries.since is None or day >= entries.since) and (entries.until is None or day <= entries.until)
+    # Compared as finely as it was stated: "2026" may well be after 1 March 2026, and is not left out.
+    stated = entry.when.value[:10]
+    since, until = (day.isoformat()[: len(stated)] if day else stated for day in (entries.since, entries.until))
+    return since <= stated <= until
 
 
 def _codes(fact: Fact, name: str) -> Iterator[str]:

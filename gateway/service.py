@@ -7,8 +7,8 @@ view (gathering).
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ from gateway.flights import ConfiguredSource, Flights, Outcome
 from gateway.gathering import Asked, Gathering, Merger
 from gateway.hearing import (
     CIRCUIT_OPEN,
+    INTERNAL,
+    MESSAGES,
     NO_IDENTIFIER,
     NOT_IN_SCOPE,
     RESTRICTED,
@@ -100,6 +102,7 @@ class Service:
         self.ids = Ids(keys.derived("ids"))
         self.terms = terms
         self._store = audit
+        self._reopening = asyncio.Lock()
 
     @property
     def authority(self) -> ConfiguredSource | None:
@@ -112,11 +115,12 @@ class Service:
 
     async def not_ready(self) -> str | None:
         """Why no question can be answered now; None when it can. A failed audit store is tried again."""
-        if not self._store.available:
-            try:
-                await self._store.reopen()
-            except AuditUnavailable as problem:
-                return str(problem)
+        async with self._reopening:  # two at once would leave the store with two writers
+            if not self._store.available:
+                try:
+                    await self._store.reopen()
+                except AuditUnavailable as problem:
+                    return str(problem)
         return None
 
     async def hear(
@@ -132,19 +136,26 @@ class Service:
     ) -> Heard:
         """Ask one source, unless it has `told` already, and settle what may be shown of its answer.
 
-        Never raises for a fault of the source.
+        Raises AuditUnavailable; any other fault, the source's or ours, costs this source's facts and nothing else.
         """
-        subject = self._subject(source, reference, person)
-        if subject is None:
-            return Heard(source=source.ref, state=SourceState.NOT_ASKED, code=NO_IDENTIFIER)
-        outcome = told or await self.flights.ask(source, subject, types, actor, purpose, policy.digest)
         try:
+            subject = self._subject(source, reference, person)
+            if subject is None:
+                return Heard(source=source.ref, state=SourceState.NOT_ASKED, code=NO_IDENTIFIER)
+            outcome = told or await self.flights.ask(source, subject, types, actor, purpose, policy.digest)
             admitted = await self._admit(source, outcome, reference, person, actor)
+            links = view_links(source.ref, admitted)
+            heard = hear(source.ref, outcome, admitted, policy, links, self.ids.fact_id)
+        except AuditUnavailable:
+            raise
         except CrossReferenceUnavailable:
             return Heard(source=source.ref, state=SourceState.UNAVAILABLE, code="IDENTITY_UNRESOLVED")
-        links = view_links(source.ref, admitted)
-        heard = hear(source.ref, outcome, admitted, policy, links, self.ids.fact_id)
-        labels = {"source": source.table.id, "state": heard.state.value, "code": heard.code or ""}
+        except Exception as problem:
+            log_fault(log, problem)
+            return Heard(source=source.ref, state=SourceState.UNAVAILABLE, code=INTERNAL, issue_type="exception")
+        # A gap's code may be the source's own word: only ours become labels.
+        code = heard.code if heard.code is None or heard.code in MESSAGES else "OTHER"
+        labels = {"source": source.table.id, "state": heard.state.value, "code": code or ""}
         self.metrics.source_answers.labels(**labels, cache=outcome.cache.value).inc()
         self.metrics.source_seconds.labels(source=source.table.id).observe(outcome.latency_s)
         return heard
@@ -216,28 +227,18 @@ class RequestGateway:
         """Hash of the GraphQL document, for the audit."""
         self._views: list[Gathering] = []
 
-    def sources(self) -> tuple[SourceRef, ...]:
+    async def sources(self) -> tuple[SourceRef, ...]:
         """Every configured source that this actor may know of."""
-        policy = self._service.access.decide(self._actor, self._purpose, Identifier(value=""))
+        with _said_aloud():
+            policy = await self._decide(None)
         return tuple(s.ref for s in self._service.sources.values() if policy.may_ask(s.table.id))
 
     async def patient(
         self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
     ) -> Gathering:
         """As the port says; a fault of ours is logged by its kind and place and shown as INTERNAL."""
-        try:
+        with _said_aloud():
             return await self._patient(identifier, birth_date, deadline_s, types)
-        except QueryError:
-            raise
-        except AuditUnavailable:
-            message = "The audit store cannot record this access: nothing is asked and nothing shown. Try again later."
-            raise QueryError(ErrorCode.AUDIT_UNAVAILABLE, message) from None
-        except CrossReferenceUnavailable:
-            message = "The cross-reference table cannot be used: whose records these are cannot be established."
-            raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message) from None
-        except Exception as problem:
-            reference = log_fault(log, problem)
-            raise QueryError(ErrorCode.INTERNAL, f"A fault of ours, logged as {reference}.") from None
 
     async def _patient(
         self, identifier: Identifier, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
@@ -250,10 +251,12 @@ class RequestGateway:
         await service.audit.record(
             access_event(self._actor, self._purpose, audited(asked), self.operation, sources=[s.table.id for s in plan])
         )
-        reference, told = await find_reference(service, asked, self._actor, self._purpose, policy, deadline)
-        if reference.contradicts(birth_date):
-            message = "The birth date given is not the one on record for this number: check both."
-            raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
+        try:
+            reference, told = await self._reference(asked, birth_date, policy, deadline)
+        except QueryError as refused:
+            # That a number is nobody's, or a birth date not its owner's, says something of a person too.
+            await self._record_refusal(asked, refused.code.name)
+            raise
         person = await service.crossref.ensure_person(reference.identifier, reference.superseded)
         _, *superseded = service.crossref.identifiers(person)
         reference = structs.replace(reference, superseded=tuple(superseded))
@@ -266,13 +269,29 @@ class RequestGateway:
         self._views.append(view)
         return view
 
-    async def _decide(self, asked: Identifier) -> Policy:
-        """The policy; a refusal is recorded too, and says the same whether or not the person exists."""
+    async def _reference(
+        self, asked: Identifier, birth_date: date | None, policy: Policy, deadline: float
+    ) -> tuple[ReferencePerson, Outcome | None]:
+        """Who this is, unless the caller states another birth date."""
+        reference, told = await find_reference(self._service, asked, self._actor, self._purpose, policy, deadline)
+        if reference.contradicts(birth_date):
+            message = "The birth date given is not the one on record for this number: check both."
+            raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
+        return reference, told
+
+    async def _record_refusal(self, asked: Identifier | None, code: str) -> None:
+        patient = audited(asked) if asked else None
+        await self._service.audit.record(refusal_event(self._actor, self._purpose, patient, self.operation, code))
+
+    async def _decide(self, asked: Identifier | None) -> Policy:
+        """The policy; a refusal is recorded too, and says the same whether or not the person exists.
+
+        `asked` None: about nobody.
+        """
         try:
-            return self._service.access.decide(self._actor, self._purpose, asked)
+            return self._service.access.decide(self._actor, self._purpose, asked or Identifier(value=""))
         except (AccessDenied, UnknownPurpose) as refused:
-            event = refusal_event(self._actor, self._purpose, audited(asked), self.operation, refused.code)
-            await self._service.audit.record(event)
+            await self._record_refusal(asked, refused.code)
             raise QueryError(ErrorCode.ACCESS_DENIED, f"{str(refused)[:1].upper()}{str(refused)[1:]}.") from None
 
     def _ask(
@@ -333,6 +352,24 @@ class RequestGateway:
         """The request is over. Flights go on."""
         for view in self._views:
             view.end()
+
+
+@contextmanager
+def _said_aloud() -> Iterator[None]:
+    """Whatever goes wrong as a QueryError. A fault of ours is logged by its kind and place and shown as INTERNAL."""
+    try:
+        yield
+    except QueryError:
+        raise
+    except AuditUnavailable:
+        message = "The audit store cannot record this access: nothing is asked and nothing shown. Try again later."
+        raise QueryError(ErrorCode.AUDIT_UNAVAILABLE, message) from None
+    except CrossReferenceUnavailable:
+        message = "The cross-reference table cannot be used: whose records these are cannot be established."
+        raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message) from None
+    except Exception as problem:
+        reference = log_fault(log, problem)
+        raise QueryError(ErrorCode.INTERNAL, f"A fault of ours, logged as {reference}.") from None
 
 
 def audited(identifier: Identifier) -> str:

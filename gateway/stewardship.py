@@ -24,7 +24,9 @@ def decide(config: Config, number: str, source: str, local_id: str, by: str, rea
     try:
         table = CrossReference(config.state_dir / CROSSREF_FILE, clock=lambda: datetime.now(UTC))
         try:
-            person = table.ensure_person(Identifier(system=NHS_NUMBER, value=normalise(number)))
+            identifier = Identifier(system=NHS_NUMBER, value=normalise(number))
+            # Not `ensure_person` for a person who is known: a superseded number would become the current one.
+            person = table.person_for(identifier) or table.ensure_person(identifier)
             act = table.link if linked else table.unlink
             act(source, local_id, person, by=by, reason=reason)
         finally:

@@ -51,8 +51,9 @@ class _StandardError:
 def log_fault(log: structlog.stdlib.BoundLogger, problem: BaseException) -> str:
     """Log a fault of ours by its kind and place, never by its text, and give the reference it is logged under."""
     reference = secrets.token_hex(4)
-    place = traceback.extract_tb(problem.__traceback__)[-1]
-    log.error("fault", reference=reference, kind=type(problem).__name__, file=place.filename, line=place.lineno)
+    frames = traceback.extract_tb(problem.__traceback__)
+    place = {"file": frames[-1].filename, "line": frames[-1].lineno} if frames else {}
+    log.error("fault", reference=reference, kind=type(problem).__name__, **place)
     return reference
 
 

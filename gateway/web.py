@@ -14,7 +14,7 @@ import msgspec
 import orjson
 import structlog
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     HTMLResponse,
     JSONResponse,
@@ -94,6 +94,8 @@ class GraphQLEndpoint:
     async def handle(self, request: Request) -> Response:
         """Answer one request. Only the outcome and the time it took are logged, never the query or the URL."""
         received = time.monotonic()
+        if request.method == "HEAD":  # Starlette adds it to every route that takes GET
+            return Response(status_code=405, headers=_PRIVATE | {"Allow": "GET, POST"})
         if request.method == "GET" and "query" not in request.query_params and _accepts(request, "text/html"):
             return HTMLResponse(explorer.page(), headers=_PRIVATE | {"Content-Security-Policy": explorer.policy()})
         try:
@@ -101,6 +103,8 @@ class GraphQLEndpoint:
             purpose = request.headers.get(PURPOSE_HEADER, "TREAT")
             bound = self._service.request(actor, purpose, received)
             response = await self._answer(request, bound)
+        except ClientDisconnect:
+            response = Response(status_code=400)  # for nobody: the caller left while sending
         except _Rejected as rejected:
             response = JSONResponse(rejected.frame, status_code=rejected.status)
         except NotAuthenticated as problem:
@@ -137,6 +141,7 @@ class GraphQLEndpoint:
 
     async def _frames(self, frames: AsyncIterator[Frame], bound: RequestGateway) -> AsyncGenerator["_Sealed", None]:
         """Each frame as bytes, once the audit store has recorded that it is leaving. Without a record, it does not."""
+        last: Frame = {}  # a failure after the first part must tell the client that no other follows
         try:
             async for frame in frames:
                 body = orjson.dumps(frame, default=str)
@@ -144,11 +149,12 @@ class GraphQLEndpoint:
                     await bound.record_disclosure(body)
                 except AuditUnavailable:
                     message = "The audit store cannot record this disclosure: nothing is shown. Try again later."
-                    yield _Sealed(orjson.dumps(refusal(ErrorCode.AUDIT_UNAVAILABLE, message)), False, 503)
+                    yield _Sealed(orjson.dumps(refusal(ErrorCode.AUDIT_UNAVAILABLE, message) | last), False, 503)
                     return
+                last = {"hasNext": False}
                 yield _Sealed(body, bool(frame.get("hasNext")), 200)
         except Exception as problem:
-            yield _Sealed(orjson.dumps(self._fault(problem)), False, 500)
+            yield _Sealed(orjson.dumps(self._fault(problem) | last), False, 500)
         finally:
             bound.close()
             self._service.metrics.request_seconds.observe(time.monotonic() - bound.received)

@@ -45,6 +45,6 @@ class GatewayPort(Protocol):
         """
         ...
 
-    def sources(self) -> tuple[SourceRef, ...]:
-        """Every configured source that this actor may know of."""
+    async def sources(self) -> tuple[SourceRef, ...]:
+        """Every configured source that this actor may know of. Raises QueryError: access denied."""
         ...

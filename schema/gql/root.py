@@ -170,9 +170,9 @@ async def _patient(
     )
 
 
-def _sources(info: Info[Any, Any]) -> Any:
+async def _sources(info: Info[Any, Any]) -> Any:
     context: Context = info.context
-    return context.gateway.sources()
+    return await context.gateway.sources()
 
 
 @strawberry.type(description="Where every question begins.")

@@ -1,13 +1,14 @@
 """Adapters that do what no adapter should, for the tests of what the gateway then does."""
 
+import json
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from adapters.sdk import NHS_NUMBER, Adapter, Ask, Call, DependsOn, Health, Settings, SourceRecord
-from schema.model.clinical import AllergyIntolerance, Patient
-from schema.model.fact import Fact, Gap
+from schema.model.clinical import AllergyIntolerance, Condition, Patient
+from schema.model.fact import Fact, Gap, GapKind
 from schema.model.values import CodeableConcept, HumanName, Identifier
 from schema.model.when import When
 
@@ -21,19 +22,24 @@ class Impostor(Adapter[ImpostorSettings]):
 
     kind = "impostor"
     settings_model: ClassVar[Any] = ImpostorSettings
-    types = frozenset({"AllergyIntolerance"})
+    types = frozenset({"AllergyIntolerance", "Condition"})
     answer_depends_on = DependsOn.NOTHING
     asked: ClassVar[int] = 0
+    given_away: ClassVar[bool] = False
+    """Whether the source has meanwhile given its local id to somebody else."""
 
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
         type(self).asked += 1
         if self.settings.does == "crash":
             raise RuntimeError(f"cannot cope with {ask.subject.identifier()}")
-        kind = f"{self.settings.does} {ask.subject.identifier()}"
-        yield SourceRecord(kind=kind, types=ask.types, parts=(b"x",), retrieved=datetime.now(UTC))
+        does = "another" if self.given_away else self.settings.does
+        person = ask.subject
+        told = (person.identifier(), person.family, person.given, str(person.birth_date))
+        yield SourceRecord(kind=does, types=ask.types, parts=(json.dumps(told).encode(),), retrieved=datetime.now(UTC))
 
     def read(self, record: SourceRecord) -> Iterable[Fact | Gap]:
-        does, _, number = record.kind.partition(" ")
+        does = record.kind
+        number, family, given, born = json.loads(record.parts[0])
         if does == "crash-reading":
             raise RuntimeError(f"cannot read {number}")
         allergy = CodeableConcept(text="walnuts")
@@ -42,15 +48,25 @@ class Impostor(Adapter[ImpostorSettings]):
             return
         if does == "silent":
             return
-        other = "9990000026" if does == "another" else number
+        if does in ("another", "namesake"):
+            number, family, given = ("9990000026" if does == "another" else number), "Somebody", "Else"
+            born = "1971-01-01" if does == "another" else born
+            yield Gap(kind=GapKind.NONE_KNOWN, fact_type="AllergyIntolerance", text="walnuts")
         yield Patient(
             native_id="Patient/1",
             subject="Patient/1",
-            identifiers=(Identifier(system=NHS_NUMBER, value=other, verified=True),),
-            names=(HumanName(family="Somebody", given=("Else",)),),
-            birth_date=When.iso("1971-01-01", ZoneInfo("UTC")),
+            identifiers=(Identifier(system=NHS_NUMBER, value=number, verified=True),),
+            names=(HumanName(family=family, given=(given,)),),
+            birth_date=When.iso(born, ZoneInfo("UTC")),
         )
-        yield AllergyIntolerance(native_id="AllergyIntolerance/1", subject="Patient/1", code=allergy)
+        if does == "unencodable":
+            allergy = CodeableConcept(text="walnuts \ud800")
+        elif does == "honest":
+            allergy = CodeableConcept(text="hazelnuts")
+        subject = "Patient/2" if does == "anothers-facts" else "Patient/1"
+        yield AllergyIntolerance(native_id="AllergyIntolerance/1", subject=subject, code=allergy)
+        if does in ("honest", "another"):
+            yield Condition(native_id="Condition/1", subject=subject, code=allergy)
 
     async def check(self, call: Call) -> Health:
         return Health(detail="it never fails")

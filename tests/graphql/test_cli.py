@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from adapters.sdk import SettingsError
+from adapters.sdk import NHS_NUMBER, SettingsError
+from gateway.asking import show_record
 from gateway.checking import check_sources
 from gateway.cli import app, out
 from gateway.config import load
@@ -15,6 +16,8 @@ from gateway.demonstration import read_mischief
 from gateway.problems import CommandError
 from gateway.stewardship import decide
 from schema.gql.root import print_sdl
+from schema.model.clinical import SECTIONS
+from schema.model.values import Identifier
 from tests.graphql.conftest import MICHAEL, Running
 
 PHARMACY = "encounters { entries { nodes { provenance { source { id } } } } } sources { source { id } state code }"
@@ -93,6 +96,48 @@ async def test_unlink_hides_a_record_and_link_shows_it_again(gateway: Running, t
     assert await pharmacy() == ("NOT_LINKED", False), "the rule does not link it again"
     await asyncio.to_thread(decide, config, *record, "a.steward", "it was his after all", linked=True)
     assert await pharmacy() == ("OK", True)
+
+
+async def test_a_decision_under_an_earlier_number_does_not_make_it_the_current_one(
+    gateway: Running, tmp_path: Path
+) -> None:
+    current = (await gateway.record("identifier { value }", number="9992217006"))["identifier"]["value"]
+    decision = ("9992217006", "pharmacy", "Patient/1", "a.steward", "not hers")
+    await asyncio.to_thread(decide, load(tmp_path / "gateway.toml"), *decision, linked=False)
+    crossref = gateway.service.crossref
+    person = crossref.person_for(Identifier(system=NHS_NUMBER, value=current))
+    assert person is not None
+    assert crossref.identifiers(person)[0].value == current
+
+
+async def test_a_record_without_demographics_is_shown_all_the_same(gateway: Running) -> None:
+    restricted = "9998843006"
+    assert (await gateway.record("patient { id }", number=restricted))["patient"] is None
+    url = f"{gateway.url}/graphql"
+    said = await sherwood("query", restricted, "--url", url, "--token", "env:TEST_WARD_TOKEN")
+    assert "no demographics shown" in said
+    assert "PATIENT_RESTRICTED" in said
+
+
+async def test_words_in_brackets_are_shown_as_they_were_written() -> None:
+    entry = {
+        "when": None,
+        "provenance": [],
+        "conflicts": [],
+        "code": {"text": "aspirin [see chart] [/b]", "codings": []},
+    }
+    empty = {"status": "COMPLETE", "emptyReason": None, "totalCount": 0, "entries": {"nodes": []}}
+    full = empty | {"totalCount": 3, "entries": {"nodes": [entry]}}
+    record = {name: full if name == "allergies" else empty for name in SECTIONS}
+    with out.capture() as said:
+        show_record(record | {"patient": None, "sources": []}, out)
+    assert "aspirin [see chart] [/b]" in said.get()
+    assert "2 older entries are not shown" in said.get()
+
+
+async def test_a_deadline_that_is_none_says_how_one_is_written() -> None:
+    with pytest.raises(CommandError, match="300ms"):
+        await sherwood("query", MICHAEL, "--deadline", "soon")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import io
 import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,75 @@ async def test_a_purpose_the_caller_was_not_given_is_denied_and_no_source_is_ask
     assert all(fault.asked == 0 for fault in gateway.faults.values())
 
 
+async def test_the_list_of_sources_is_refused_for_such_a_purpose_too_and_the_trail_says_so(gateway: Running) -> None:
+    error = await gateway.refused("{ sources { id } }", headers={"Sherwood-Purpose": "HMARKT"})
+    assert error["extensions"]["code"] == "ACCESS_DENIED"
+    assert refusals(gateway) == ['{"code":"ACCESS_DENIED"}']
+
+
+async def test_that_a_number_is_nobodys_or_a_birth_date_not_its_owners_is_in_the_trail(gateway: Running) -> None:
+    await gateway.refused(BY_NUMBER.format("9990000018"))
+    who = f'identifier: {{value: "{MICHAEL}"}}, birthDate: "1967-06-15"'
+    await gateway.refused(f"{{ patient({who}) {{ links {{ grade }} }} }}")
+    assert refusals(gateway) == ['{"code":"PATIENT_NOT_FOUND"}', '{"code":"IDENTITY_UNRESOLVED"}']
+
+
+def refusals(gateway: Running) -> list[str]:
+    """What the trail says of refusals."""
+    with closing(sqlite3.connect(gateway.state_dir / AUDIT_FILE)) as trail:
+        rows = trail.execute("SELECT detail FROM trail WHERE kind = 'refusal' ORDER BY sequence")
+        return [detail for (detail,) in rows]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (f"{{ patient(identifier: {{value: {MICHAEL}}}) {{ links {{ grade }} }} }}", {}),
+        (f'{{ patient(identifier: "{MICHAEL}") {{ links {{ grade }} }} }}', {}),
+        (f'{{ patient(identifier: {{value "{MICHAEL}"}}) }}', {}),
+        ("query ($n: String!) { patient(identifier: {value: $n}) { links { grade } } }", {"n": int(MICHAEL)}),
+        (
+            'query ($d: Date) { patient(identifier: {value: "1"}, birthDate: $d) { links { grade } } }',
+            {"d": f"born {MICHAEL}"},
+        ),
+    ],
+)
+async def test_an_error_never_quotes_the_value_that_was_written(
+    gateway: Running, query: str, variables: dict[str, object]
+) -> None:
+    error = await gateway.refused(query, **variables)
+    assert error["extensions"]["code"] == "GRAPHQL_INVALID"
+    assert MICHAEL not in error["message"]
+
+
+async def test_an_alias_reaches_no_log(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stumble(*_: object, **__: object) -> None:
+        raise KeyError(MICHAEL)
+
+    monkeypatch.setattr("gateway.gathering.merge", stumble)
+    query = BY_NUMBER.format(MICHAEL).replace("{ patient", f"{{ p{MICHAEL}: patient")
+    assert (await gateway.refused(query))["extensions"]["code"] == "INTERNAL"
+    said = "".join(capfd.readouterr())
+    assert "KeyError" in said
+    assert MICHAEL not in said
+
+
+async def test_a_head_request_is_refused_and_asks_nobody(gateway: Running) -> None:
+    query = {"query": BY_NUMBER.format(MICHAEL)}
+    async with gateway.session.head(f"{gateway.url}/graphql", params=query, headers=gateway.headers) as response:
+        assert response.status == 405
+    assert all(fault.asked == 0 for fault in gateway.faults.values())
+
+
+async def test_two_probes_at_once_reopen_the_audit_store_once(gateway: Running) -> None:
+    gateway.service._store._broken.set()
+    answers = await asyncio.gather(*(gateway.session.get(f"{gateway.url}/readyz") for _ in range(8)))
+    assert {answer.status for answer in answers} == {200}
+    assert [thread.name for thread in threading.enumerate()].count("audit") == 1
+
+
 async def test_with_the_audit_store_gone_nothing_is_asked_and_nothing_is_disclosed(gateway: Running) -> None:
     await gateway.record("sources { state }", number="9997725018")
     asked = {name: fault.asked for name, fault in gateway.faults.items()}
@@ -188,7 +259,20 @@ def test_the_command_line_refuses_strangers_with_a_sentence_and_status_2(tmp_pat
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "refusing to serve" in done.stderr
+    assert "[[access.tokens]]" in done.stderr, "what stands in brackets is no markup"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("denied", "advice"), [("gum", "no source's id"), ("pds", "identity authority")])
+def test_a_denied_source_that_is_not_there_or_that_every_answer_rests_on_is_refused(
+    tmp_path: Path, denied: str, advice: str
+) -> None:
+    path = tmp_path / "gateway.toml"
+    token = f'token = "env:A"\nuser = "u"\nrole = "r"\norganization = "o"\ndeny_sources = ["{denied}"]\n'
+    source = 'id = "pds"\nname = "P"\norganization = "O"\nadapter = "fhir"\n'
+    path.write_text(f'[identity]\nauthority = "pds"\n[[access.tokens]]\n{token}[[sources]]\n{source}', encoding="utf-8")
+    with pytest.raises(ConfigError, match=advice):
+        load(path)
 
 
 def test_a_port_in_use_is_said_with_what_to_do() -> None:
@@ -205,6 +289,11 @@ def test_a_port_in_use_is_said_with_what_to_do() -> None:
         ('\n[[sources]]\nid = "a"\nname = "A"\norganization = "O"\n', 2, "must be written"),
         ('[identity]\nauthority = "pds"\n', 1, "no source"),
         ('[[access.tokens]]\ntoken = "letmein"\n', 2, "env:NAME"),
+        (
+            '[[sources]]\nid = "a"\nname = "A"\norganization = "O"\nadapter = "rest"\ntimeout = "0s"\n',
+            6,
+            "greater than 0",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_line_and_what_to_write(

@@ -12,7 +12,8 @@ from tests.graphql.conftest import MICHAEL, Running, started
 from tests.graphql.impostor import Impostor
 
 SELECTION = """
-    allergies { totalCount status entries { nodes { code { text } } } } sources { source { id } state code facts }
+    allergies { totalCount status entries { nodes { code { text } } } sources { source { id } state code } }
+    sources { source { id } state code facts gaps { kind text } }
 """
 
 
@@ -54,6 +55,53 @@ async def test_nothing_of_a_wrong_answer_is_shown_and_why_is_said(
         record = await gateway.record(SELECTION)
         assert impostor(record) == (state, code)
         assert record["allergies"]["status"] == "PARTIAL"
+    assert MICHAEL not in "".join(capfd.readouterr())
+
+
+async def test_facts_of_an_unproved_subject_beside_a_proved_one_are_said_to_be_held(tmp_path: Path) -> None:
+    async with started(tmp_path, edit=with_impostor("anothers-facts")) as gateway:
+        record = await gateway.record(SELECTION)
+        assert "walnuts" not in str(record)
+        (source,) = [s for s in record["allergies"]["sources"] if s["source"]["id"] == "impostor"]
+        assert (source["state"], source["code"]) == ("WITHHELD", "UNVERIFIED_SUBJECT"), "it is not an empty answer"
+        assert record["allergies"]["status"] == "PARTIAL"
+
+
+async def test_a_value_that_no_answer_can_carry_costs_its_own_fact(tmp_path: Path) -> None:
+    async with started(tmp_path, edit=with_impostor("unencodable")) as gateway:
+        record = await gateway.record(SELECTION)
+        assert record["allergies"]["totalCount"] == 5
+        (source,) = [s for s in record["allergies"]["sources"] if s["source"]["id"] == "impostor"]
+        assert (source["state"], source["code"]) == ("PARTIAL", "UNREADABLE_VALUE")
+
+
+async def test_facts_kept_at_different_times_are_judged_by_the_demographics_each_came_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditions = "conditions { entries { nodes { code { text } } } }"
+    async with started(tmp_path, edit=with_impostor("honest")) as gateway:
+        assert "hazelnuts" in str(await gateway.record("allergies { entries { nodes { code { text } } } }"))
+        monkeypatch.setattr(Impostor, "given_away", True)
+        for _ in range(2):
+            record = await gateway.record(f"{conditions} {SELECTION}")
+            assert impostor(record) == ("NOT_LINKED", "IDENTITY_MISMATCH")
+
+
+async def test_a_fault_of_ours_about_one_source_costs_its_facts_only(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    judged = gateway.service._admit
+
+    async def stumble(source: Any, *rest: Any) -> Any:
+        if source.table.id == "gp":
+            raise KeyError(MICHAEL)
+        return await judged(source, *rest)
+
+    monkeypatch.setattr(gateway.service, "_admit", stumble)
+    record = await gateway.record(SELECTION)
+    states = {s["source"]["id"]: (s["state"], s["code"]) for s in record["sources"]}
+    assert states["gp"] == ("UNAVAILABLE", "INTERNAL")
+    assert states["epr"] == ("OK", None)
     assert MICHAEL not in "".join(capfd.readouterr())
 
 

@@ -1,0 +1,39 @@
+"""Which entries of a section a query's bounds choose."""
+
+from datetime import date
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+from msgspec import Struct
+
+from gateway.selection import chosen
+from schema.model.view import EntryFilter, Section, SectionStatus
+from schema.model.when import When
+
+
+class Entry(Struct):
+    when: When | None
+
+
+@pytest.mark.parametrize(
+    ("stated", "fits"),
+    [
+        ("2026-02-28", False),
+        ("2026-03-01", True),
+        ("2026-03-31T23:59:00", True),
+        ("2026-04-01", False),
+        ("2026-03", True),
+        ("2026-02", False),
+        ("2026", True),
+        ("2025", False),
+        (None, False),
+    ],
+)
+def test_a_time_stated_coarsely_is_compared_as_coarsely(stated: str | None, fits: bool) -> None:
+    entry = cast("Any", Entry(When.iso(stated, ZoneInfo("Europe/London")) if stated else None))
+    section: Section[Any] = Section(
+        fact_type="Observation", status=SectionStatus.COMPLETE, empty_reason=None, sources=(), entries=(entry,)
+    )
+    march = EntryFilter(since=date(2026, 3, 1), until=date(2026, 3, 31))
+    assert bool(chosen(section, march).entries) is fits
