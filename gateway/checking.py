@@ -12,8 +12,8 @@ from adapters.sdk import NHS_NUMBER, Actor, Ask, Call, SourceError, SourceTimeou
 from gateway.config import Config
 from gateway.flights import CUT_GRACE_S, ConfiguredSource
 from gateway.identity.nhs_number import BadIdentifier, normalise
+from gateway.opening import open_service
 from gateway.problems import CommandError
-from gateway.service import open_service
 from schema.model.fact import Gap
 from schema.model.values import Identifier
 

@@ -26,6 +26,9 @@ from adapters.sdk.auth import Auth
 from adapters.sdk.secrets import Secret
 from schema.model.clinical import FACT_TYPES
 
+AUDIT_FILE = "audit.sqlite3"
+CROSSREF_FILE = "crossref.sqlite3"
+
 
 class ConfigError(Exception):
     """The configuration is wrong; the message names the place and says what to write."""
@@ -192,6 +195,16 @@ class Config(_Table):
     def state_dir(self) -> Path:
         """Where the gateway keeps what it must not forget."""
         return self._folder / self.gateway.state_dir
+
+    @property
+    def audit_path(self) -> Path:
+        """The audit trail's file."""
+        return self.state_dir / AUDIT_FILE
+
+    @property
+    def crossref_path(self) -> Path:
+        """The cross-reference table's file."""
+        return self.state_dir / CROSSREF_FILE
 
     @model_validator(mode="after")
     def _references(self) -> "Config":

@@ -139,17 +139,25 @@ class Flights:
         self._under_way: dict[bytes, _Flight] = {}
 
     async def ask(
-        self, source: ConfiguredSource, subject: Subject, types: frozenset[str], actor: Actor, purpose: str, policy: str
+        self,
+        source: ConfiguredSource,
+        subject: Subject,
+        types: frozenset[str],
+        actor: Actor,
+        purpose: str,
+        policy: str,
+        decided: tuple[str, ...] = (),
     ) -> Outcome:
         """What the source says of `types`: from the cache, from flights under way, and from a new one for the rest.
 
+        `decided` are the local ids that a person has linked: no answer from before that decision is served after it.
         Demographics are always among them: without them nobody can tell whose facts they are.
         Never raises for a source's failure: that is in the outcome. Cancelling the caller cancels no flight.
         """
         asked_at = time.monotonic()
         types = types | {"Patient"}
         scope = source.share_scope(actor, purpose)
-        keys = {fact_type: self._key(source, subject, fact_type, scope, policy) for fact_type in types}
+        keys = {fact_type: self._key(source, subject, fact_type, scope, policy, decided) for fact_type in types}
         answers: dict[str, TypeAnswer] = {}
         joined: set[_Flight] = set()
         missing: set[str] = set()
@@ -182,11 +190,17 @@ class Flights:
             await asyncio.wait(tasks)
 
     def _key(
-        self, source: ConfiguredSource, subject: Subject, fact_type: str, scope: tuple[str, ...], policy: str
+        self,
+        source: ConfiguredSource,
+        subject: Subject,
+        fact_type: str,
+        scope: tuple[str, ...],
+        policy: str,
+        decided: tuple[str, ...],
     ) -> bytes:
         who = subject.identifiers[0]
         return self._keys.key(
-            "answer", SCHEMA_VERSION, source.table.id, who.system, who.value, fact_type, scope, policy
+            "answer", SCHEMA_VERSION, source.table.id, who.system, who.value, fact_type, scope, policy, decided
         )
 
     def _launch(
@@ -209,7 +223,9 @@ class Flights:
                 self._under_way.pop(key, None)
             if task.cancelled():
                 return
-            answers, _ = task.result()
+            answers, error = task.result()
+            if error is not None:
+                return  # what came before it broke off may not be all there is of a type
             for key, fact_type in own.items():
                 answer = answers[fact_type]
                 if answer.complete:

@@ -102,8 +102,8 @@ class Gathering:
         return tuple(found.status for found in await self._wait(self._asked))
 
     def heard(self) -> tuple[Heard, ...]:
-        """What each source came to, as far as this view has settled it: for the audit."""
-        return tuple(self._now(asked) for asked in self._asked)
+        """What each source that this view has waited for came to: for the audit of what is shown of it."""
+        return tuple(self._settled.values())
 
     def end(self) -> None:
         """Nobody waits for this view any more. The flights go on."""

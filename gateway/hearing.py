@@ -193,7 +193,7 @@ def hear(
         as_of=min((answer.retrieved for answer in outcome.answers.values()), default=None),
         latency_ms=round(outcome.latency_s * 1000),
         cache=outcome.cache,
-        record_hashes=tuple(sorted({read.record_hash for read in outcome.facts})),
+        record_hashes=tuple(sorted({one.provenance.record_hash for found in facts.values() for one in found})),
     )
 
 

@@ -26,6 +26,7 @@ from graphql import (
 from graphql.execution import ExperimentalIncrementalExecutionResults, experimental_execute_incrementally
 from graphql.language import OperationType
 
+from gateway.limits import TooMuch, check_limits
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.root import Context
@@ -76,6 +77,10 @@ class Operations:
             return [error]
         except RecursionError:
             return [GraphQLError("The document is nested too deeply.")]
+        try:
+            check_limits(document)
+        except TooMuch as problem:
+            return [GraphQLError(str(problem))]
         errors = validate(self._schema, document, max_errors=20)
         if errors:
             return errors

@@ -22,6 +22,8 @@ SUPERSEDED = "superseded"
 """`Identifier.type` of a number that the authority has replaced."""
 
 DEMOGRAPHICS = frozenset({"Patient"})
+PATIENCE = 0.5
+"""The share of what is left of the deadline that is waited for the authority, and then for those who may stand in."""
 
 
 async def find_reference(
@@ -32,10 +34,10 @@ async def find_reference(
     Raises QueryError: PATIENT_NOT_FOUND on the authority's word, IDENTITY_UNRESOLVED when nobody can say.
     """
     if service.authority is not None:
-        outcome = await _ask(service, service.authority, asked, actor, purpose, policy, deadline)
+        outcome = await _ask(service, service.authority, asked, actor, purpose, policy, _part_of(deadline))
         if outcome is not None and outcome.error is None:
             return _on_the_authoritys_word(outcome, asked, service.authority.table.id), outcome
-    found = await _without_authority(service, asked, actor, purpose, policy, deadline)
+    found = await _without_authority(service, asked, actor, purpose, policy, _part_of(deadline))
     if found is None:
         message = (
             "Who this is could not be established: the identity authority did not answer, nobody is linked, and no two "
@@ -58,6 +60,12 @@ def _on_the_authoritys_word(outcome: Outcome, asked: Identifier, authority: str)
         message = "The identity authority's answer does not say who this is. Nothing clinical is shown."
         raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
     return reference
+
+
+def _part_of(deadline: float) -> float:
+    """An earlier deadline: who waits to the last moment for one that hangs has nothing left for the others."""
+    now = time.monotonic()
+    return now + PATIENCE * max(0.0, deadline - now)
 
 
 async def _ask(

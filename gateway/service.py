@@ -6,29 +6,18 @@ view (gathering).
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
 
 import structlog
 from msgspec import structs
-from pydantic import ValidationError
 
-from adapters.sdk import NHS_NUMBER, Actor, Adapter, HttpSettings, SettingsError, Source, Subject
-from adapters.sdk.client import open_client
-from adapters.sdk.registry import load as load_adapter
-from adapters.sdk.resources import read_resource
+from adapters.sdk import NHS_NUMBER, Actor, Subject
 from gateway.access import (
     Access,
     AccessDenied,
-    AccessSetup,
-    Grant,
-    LocalOnly,
     Policy,
-    StaticTokens,
     UnknownPurpose,
 )
 from gateway.audit import (
@@ -41,7 +30,7 @@ from gateway.audit import (
     refusal_event,
 )
 from gateway.cache import MemoryCache
-from gateway.config import Config, ConfigError, SourceTable
+from gateway.config import Config
 from gateway.flights import ConfiguredSource, Flights, Outcome
 from gateway.gathering import Asked, Gathering, Merger
 from gateway.hearing import (
@@ -57,26 +46,24 @@ from gateway.hearing import (
     view_links,
 )
 from gateway.identity.breaker import SubjectBreaker
-from gateway.identity.crossref import AsyncCrossReference, CrossReference, CrossReferenceUnavailable
+from gateway.identity.crossref import AsyncCrossReference, CrossReferenceUnavailable
+from gateway.identity.grade import Grade
 from gateway.identity.guard import Admitted, admit
 from gateway.identity.nhs_number import BadIdentifier, normalise
 from gateway.identity.reference import ReferencePerson
-from gateway.keys import Keys, state_secret
-from gateway.merge import Ids, Terminology, delivered
+from gateway.keys import Keys
+from gateway.merge import Ids, Terminology
 from gateway.referring import DEMOGRAPHICS, find_reference
-from gateway.stewardship import CROSSREF_FILE
 from gateway.telemetry import Metrics, log_fault
 from schema.gql.errors import ErrorCode, QueryError
 from schema.model.values import Identifier
 from schema.model.view import LinkStatus, SourceRef, SourceState
 
 log = structlog.get_logger(__name__)
-AUDIT_FILE = "audit.sqlite3"
-"""The audit trail's file in the state directory."""
 
 
 class Service:
-    """What one process holds. Use `open_service`."""
+    """What one process holds. Use `gateway.opening.open_service`."""
 
     def __init__(
         self,
@@ -142,7 +129,14 @@ class Service:
             subject = self._subject(source, reference, person)
             if subject is None:
                 return Heard(source=source.ref, state=SourceState.NOT_ASKED, code=NO_IDENTIFIER)
-            outcome = told or await self.flights.ask(source, subject, types, actor, purpose, policy.digest)
+            decided = tuple(
+                sorted(
+                    x.local_id
+                    for x in self.crossref.links(person)
+                    if x.source == source.table.id and x.decided_by is not None
+                )
+            )
+            outcome = told or await self.flights.ask(source, subject, types, actor, purpose, policy.digest, decided)
             admitted = await self._admit(source, outcome, reference, person, actor)
             links = view_links(source.ref, admitted)
             heard = hear(source.ref, outcome, admitted, policy, links, self.ids.fact_id)
@@ -199,6 +193,10 @@ class Service:
         if new := [p for p in proposals if (p.local_id, p.grade.value) not in known]:
             await self.crossref.record(new)
             admitted = judge()
+            about = audited(reference.identifier)
+            for one in new:
+                decided = "linked" if one.grade is Grade.CERTAIN else "present-not-linked"
+                await self.audit.record(identity_event(actor, about, source.table.id, decided, record=one.local_id))
         for finding in admitted.findings:
             grade = finding.grade.value if finding.grade else "none"
             self.metrics.identity.labels(source=source.table.id, grade=grade).inc()
@@ -388,102 +386,3 @@ def _readable(identifier: Identifier) -> Identifier:
     except BadIdentifier as problem:
         text = str(problem)
         raise QueryError(ErrorCode.IDENTIFIER_INVALID, f"{text[:1].upper()}{text[1:]}.") from None
-
-
-@asynccontextmanager
-async def open_service(
-    config: Config, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> AsyncIterator[Service]:
-    """Load every adapter, open the stores, and close them all at the end, or at once when one cannot be opened.
-
-    Raises ConfigError or SettingsError, naming the place, for what a person must put right.
-    """
-    state_dir = config.state_dir
-    async with AsyncExitStack() as stack:
-        try:
-            state_dir.mkdir(parents=True, exist_ok=True)
-            keys = Keys(config.gateway.secret.reveal().encode() if config.gateway.secret else state_secret(state_dir))
-            access = _access(config)
-            terms = terminology(config)
-            sources = {}
-            for table in config.sources:
-                adapter = make_adapter(table, config.folder)
-                stack.push_async_callback(_release, adapter)
-                sources[table.id] = ConfiguredSource(table, adapter)
-            audit = SqliteAudit(state_dir / AUDIT_FILE, clock)
-            stack.push_async_callback(audit.close)
-            crossref = CrossReference(state_dir / CROSSREF_FILE, clock)
-            stack.callback(crossref.close)
-        except (OSError, ValueError) as problem:
-            raise ConfigError(f"[gateway] state_dir or secret cannot be used: {type(problem).__name__}") from None
-        except (AuditUnavailable, CrossReferenceUnavailable) as problem:
-            raise ConfigError(f"{state_dir}: a store cannot be opened, so nothing is served: {problem}") from None
-        except AccessSetup as problem:
-            raise ConfigError(str(problem)) from None
-        service = Service(config, keys, sources, access, audit, AsyncCrossReference(crossref), terms, clock)
-        stack.push_async_callback(service.flights.close)
-        yield service
-
-
-async def _release(adapter: Adapter[Any]) -> None:
-    await adapter.close()
-    if adapter.source.http is not None:
-        await adapter.source.http.close()
-
-
-def terminology(config: Config) -> Terminology:
-    """The delivered terminology with what the deployment supplies. Raises ConfigError that names the file."""
-    table = config.terminology
-    return delivered().extended(
-        products=_json_of(config, table.medicines) if table.medicines else (),
-        concept_maps=[_json_of(config, reference) for reference in table.concept_maps],
-        orders_join_courses=table.orders_join_courses,
-    )
-
-
-def _json_of(config: Config, reference: str) -> Any:
-    try:
-        return json.loads(read_resource(reference, config.folder))
-    except ValueError:
-        raise ConfigError(f"[terminology] {reference}: not JSON") from None
-
-
-def _access(config: Config) -> Access:
-    if not config.access.tokens:
-        return LocalOnly("127.0.0.1")
-    return StaticTokens(
-        (table.token.reveal(), Grant(**table.model_dump(exclude={"token"}))) for table in config.access.tokens
-    )
-
-
-def make_adapter(table: SourceTable, folder: Path) -> Adapter[Any]:
-    """The adapter of a configured source. Raises SettingsError that names the source and the setting."""
-    kind = load_adapter(table.adapter)
-    try:
-        settings = kind.settings_model.model_validate(table.settings, context={"folder": folder})
-    except ValidationError as problem:
-        mistakes = problem.errors(include_input=False)
-        told = "; ".join(
-            f"{'.'.join(map(str, m['loc'])) or 'settings'}: "
-            + ("there is no such setting" if m["type"] == "extra_forbidden" else m["msg"])
-            for m in mistakes
-        )
-        raise SettingsError(f"source {table.id!r}: settings: {told or 'not valid'}") from None
-    http = None
-    if kind.uses_http:
-        if not isinstance(settings, HttpSettings):
-            raise SettingsError(f"adapter kind {table.adapter!r}: settings_model must extend HttpSettings")
-        http = open_client(
-            settings, table.auth, name=table.id, timeout_s=table.timeout, max_concurrency=table.max_concurrency
-        )
-    return kind(
-        Source(
-            id=table.id,
-            name=table.name,
-            organization=table.organization,
-            timezone=table.timezone,
-            settings=settings,
-            timeout_s=table.timeout,
-            http=http,
-        )
-    )

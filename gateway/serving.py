@@ -11,8 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.config import Config
+from gateway.opening import open_service
 from gateway.problems import CommandError
-from gateway.service import open_service
 from gateway.telemetry import configure_logs
 from gateway.web import build_app
 

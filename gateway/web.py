@@ -4,6 +4,7 @@ GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/), with def
 frame that holds something about a person is recorded in the audit store, with its hash, before it leaves.
 """
 
+import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -37,6 +38,7 @@ from schema.gql.root import Context, build_schema
 log = structlog.get_logger(__name__)
 
 BODY_CAP = 1024 * 1024
+BODY_WITHIN_S = 10.0
 BOUNDARY = b"-"
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -133,8 +135,9 @@ class GraphQLEndpoint:
         if first.more:
             return StreamingResponse(_parts(first, frames), media_type=f'{MULTIPART}; boundary="{BOUNDARY.decode()}"')
         await frames.aclose()
-        media_type = GRAPHQL_JSON if graphql_json else JSON
-        return Response(first.body, status_code=first.status, media_type=media_type)
+        if graphql_json and first.refused:
+            return Response(first.body, status_code=400, media_type=GRAPHQL_JSON)
+        return Response(first.body, status_code=first.status, media_type=GRAPHQL_JSON if graphql_json else JSON)
 
     def _fault(self, problem: Exception) -> Frame:
         return refusal(ErrorCode.INTERNAL, f"A fault of ours, logged as {log_fault(log, problem)}.")
@@ -152,7 +155,7 @@ class GraphQLEndpoint:
                     yield _Sealed(orjson.dumps(refusal(ErrorCode.AUDIT_UNAVAILABLE, message) | last), False, 503)
                     return
                 last = {"hasNext": False}
-                yield _Sealed(body, bool(frame.get("hasNext")), 200)
+                yield _Sealed(body, bool(frame.get("hasNext")), 200, refused=_is_refused(frame))
         except Exception as problem:
             yield _Sealed(orjson.dumps(self._fault(problem) | last), False, 500)
         finally:
@@ -166,6 +169,14 @@ class _Sealed(msgspec.Struct, frozen=True):
     body: bytes
     more: bool
     status: int
+    refused: bool = False
+    """The request itself was wrong: nothing was executed."""
+
+
+def _is_refused(frame: Frame) -> bool:
+    """Errors and no data, and none of them happened at a field."""
+    errors = frame.get("errors", ())
+    return bool(errors) and frame.get("data") is None and not any("path" in error for error in errors)
 
 
 async def _parts(first: _Sealed, frames: AsyncGenerator[_Sealed, None]) -> AsyncIterator[bytes]:
@@ -209,10 +220,14 @@ async def _read_request(request: Request) -> tuple[str, dict[str, Any], str | No
 
 async def _body(request: Request) -> bytes:
     received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > BODY_CAP:
-            raise _Rejected(413, ErrorCode.BAD_REQUEST, f"The request is longer than {BODY_CAP} bytes.")
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > BODY_CAP:
+                    raise _Rejected(413, ErrorCode.BAD_REQUEST, f"The request is longer than {BODY_CAP} bytes.")
+    except TimeoutError:
+        raise _Rejected(408, ErrorCode.BAD_REQUEST, "The request did not arrive completely in time.") from None
     return bytes(received)
 
 

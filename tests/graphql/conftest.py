@@ -15,7 +15,8 @@ import pytest
 from adapters.demo import SECRETS, SOURCES, configuration, running
 from adapters.testing.simulation import Faults
 from gateway.config import load
-from gateway.service import Service, open_service
+from gateway.opening import open_service
+from gateway.service import Service
 from gateway.serving import bind, make_server
 from gateway.web import build_app
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,11 @@ async def test_unlink_hides_a_record_and_link_shows_it_again(gateway: Running, t
     assert await pharmacy() == ("NOT_LINKED", False), "the rule does not link it again"
     await asyncio.to_thread(decide, config, *record, "a.steward", "it was his after all", linked=True)
     assert await pharmacy() == ("OK", True)
+    with closing(sqlite3.connect(config.audit_path)) as trail:
+        rows = trail.execute("SELECT user, detail FROM trail WHERE kind = 'identity'").fetchall()
+    said = [json.loads(detail)["what"] for user, detail in rows if user == "a.steward"]
+    assert said == ["unlink", "link"], "who decided what is in the audit trail"
+    assert any(json.loads(detail)["what"] == "linked" for _, detail in rows), "and so is what the rule decided"
 
 
 async def test_a_decision_under_an_earlier_number_does_not_make_it_the_current_one(

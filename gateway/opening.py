@@ -1,0 +1,125 @@
+"""Opening the gateway: stores, secrets, access, terminology, and an adapter for every configured source.
+
+Whatever is wrong here is a person's to put right: every error names the place in the configuration.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapters.sdk import Adapter, HttpSettings, SettingsError, Source
+from adapters.sdk.client import open_client
+from adapters.sdk.registry import load as load_adapter
+from adapters.sdk.resources import read_resource
+from gateway.access import Access, AccessSetup, Grant, LocalOnly, StaticTokens
+from gateway.audit import AuditUnavailable, SqliteAudit
+from gateway.config import Config, ConfigError, SourceTable
+from gateway.flights import ConfiguredSource
+from gateway.identity.crossref import AsyncCrossReference, CrossReference, CrossReferenceUnavailable
+from gateway.keys import Keys, state_secret
+from gateway.merge import Terminology, delivered
+from gateway.service import Service
+
+
+@asynccontextmanager
+async def open_service(
+    config: Config, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> AsyncIterator[Service]:
+    """Load every adapter, open the stores, and close them all at the end, or at once when one cannot be opened.
+
+    Raises ConfigError or SettingsError, naming the place, for what a person must put right.
+    """
+    state_dir = config.state_dir
+    async with AsyncExitStack() as stack:
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True)
+            keys = Keys(config.gateway.secret.reveal().encode() if config.gateway.secret else state_secret(state_dir))
+            access = _access(config)
+            terms = terminology(config)
+            sources = {}
+            for table in config.sources:
+                adapter = make_adapter(table, config.folder)
+                stack.push_async_callback(_release, adapter)
+                sources[table.id] = ConfiguredSource(table, adapter)
+            audit = SqliteAudit(config.audit_path, clock)
+            stack.push_async_callback(audit.close)
+            crossref = CrossReference(config.crossref_path, clock)
+            stack.callback(crossref.close)
+        except (OSError, ValueError) as problem:
+            raise ConfigError(f"[gateway] state_dir or secret cannot be used: {type(problem).__name__}") from None
+        except (AuditUnavailable, CrossReferenceUnavailable) as problem:
+            raise ConfigError(f"{state_dir}: a store cannot be opened, so nothing is served: {problem}") from None
+        except AccessSetup as problem:
+            raise ConfigError(str(problem)) from None
+        service = Service(config, keys, sources, access, audit, AsyncCrossReference(crossref), terms, clock)
+        stack.push_async_callback(service.flights.close)
+        yield service
+
+
+async def _release(adapter: Adapter[Any]) -> None:
+    await adapter.close()
+    if adapter.source.http is not None:
+        await adapter.source.http.close()
+
+
+def terminology(config: Config) -> Terminology:
+    """The delivered terminology with what the deployment supplies. Raises ConfigError that names the file."""
+    table = config.terminology
+    return delivered().extended(
+        products=_json_of(config, table.medicines) if table.medicines else (),
+        concept_maps=[_json_of(config, reference) for reference in table.concept_maps],
+        orders_join_courses=table.orders_join_courses,
+    )
+
+
+def _json_of(config: Config, reference: str) -> Any:
+    try:
+        return json.loads(read_resource(reference, config.folder))
+    except ValueError:
+        raise ConfigError(f"[terminology] {reference}: not JSON") from None
+
+
+def _access(config: Config) -> Access:
+    if not config.access.tokens:
+        return LocalOnly("127.0.0.1")
+    return StaticTokens(
+        (table.token.reveal(), Grant(**table.model_dump(exclude={"token"}))) for table in config.access.tokens
+    )
+
+
+def make_adapter(table: SourceTable, folder: Path) -> Adapter[Any]:
+    """The adapter of a configured source. Raises SettingsError that names the source and the setting."""
+    kind = load_adapter(table.adapter)
+    try:
+        settings = kind.settings_model.model_validate(table.settings, context={"folder": folder})
+    except ValidationError as problem:
+        mistakes = problem.errors(include_input=False)
+        told = "; ".join(
+            f"{'.'.join(map(str, m['loc'])) or 'settings'}: "
+            + ("there is no such setting" if m["type"] == "extra_forbidden" else m["msg"])
+            for m in mistakes
+        )
+        raise SettingsError(f"source {table.id!r}: settings: {told or 'not valid'}") from None
+    http = None
+    if kind.uses_http:
+        if not isinstance(settings, HttpSettings):
+            raise SettingsError(f"adapter kind {table.adapter!r}: settings_model must extend HttpSettings")
+        http = open_client(
+            settings, table.auth, name=table.id, timeout_s=table.timeout, max_concurrency=table.max_concurrency
+        )
+    return kind(
+        Source(
+            id=table.id,
+            name=table.name,
+            organization=table.organization,
+            timezone=table.timezone,
+            settings=settings,
+            timeout_s=table.timeout,
+            http=http,
+        )
+    )
