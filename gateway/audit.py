@@ -237,9 +237,15 @@ class SqliteAudit:
         await asyncio.to_thread(self._start)
 
     async def close(self) -> None:
-        """Write what waits, then release the file."""
+        """Write what waits, then release the file.
+
+        The word to stop is given before anything is awaited: a process that is being ended may cancel the rest, and the
+        writer would keep it alive for ever.
+        """
         self._closed = True
-        await asyncio.to_thread(self._stop)
+        with suppress(queue.Full):
+            self._queue.put_nowait(None)
+        await asyncio.shield(asyncio.to_thread(self._stop))
 
     def _start(self) -> None:
         self._broken.set()

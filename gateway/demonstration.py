@@ -1,5 +1,6 @@
 """`sherwood demo`: an installed estate of simulated systems, and the gateway over them. Nothing is kept."""
 
+import sys
 import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -36,6 +37,14 @@ def read_mischief(slow: list[str], down: list[str], garbage: list[str]) -> Misch
     return Mischief(slow_s=slow_s, down=frozenset(down), garbage=frozenset(garbage))
 
 
+def _state(source: str, mischief: Mischief) -> str:
+    """What the knobs have done to a system, for the list that people read."""
+    said = ["down"] if source in mischief.down else []
+    said += ["answers nonsense"] if source in mischief.garbage else []
+    said += [f"{mischief.slow_s[source]:g} s slow"] if source in mischief.slow_s else []
+    return f" [bold red]{', '.join(said)}[/]" if said else ""
+
+
 def _write(folder: Path, estate: Running) -> Path:
     """The configuration as a file, with its secrets in files beside it, so that other commands can use it too."""
     config = estate.config
@@ -65,15 +74,17 @@ async def run_demo(
             if unknown:
                 raise ConfigError(f"there is no system {unknown[0]!r} here; there are {', '.join(sorted(known))}")
             names = "\n".join(
-                f"  [bold]{source.id:<12}[/] {source.name} ({source.adapter})" for source in config.sources
+                f"  [bold]{source.id:<12}[/] {source.name} ({source.adapter}){_state(source.id, mischief)}"
+                for source in config.sources
             )
 
             def ready(url: str) -> None:
+                elsewhere = "" if url.endswith(":8000") else f" --url {url}/graphql"
                 out.print(
                     Panel(
-                        f"{len(config.sources)} legacy systems are up on their own protocols:\n{names}\n\n"
+                        f"{len(config.sources)} legacy systems on their own protocols:\n{names}\n\n"
                         f"Explore in a browser   [link]{url}/graphql[/link]\n"
-                        "Or in another terminal [bold]sherwood query 9994071009[/]\n"
+                        f"Or in another terminal [bold]{sys.argv[0]} query 9994071009{elsewhere}[/]\n"
                         f"Its configuration      {path}\n"
                         "Ctrl-C ends it; nothing is kept. All patients are invented.",
                         title="Sherwood",

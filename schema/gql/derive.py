@@ -132,11 +132,18 @@ def optional(kind: Any) -> Any:
 
 
 def struct_fields(struct: type[msgspec.Struct], leave_out: frozenset[str] = frozenset()) -> Fields:
-    """Every field of a struct with its annotation and description, inherited ones first."""
+    """Every field of a struct with its annotation and description, inherited ones first, then described properties."""
     hints = typing.get_type_hints(struct, include_extras=True)
+    names = [field.name for field in msgspec.structs.fields(struct)]
+    for name, member in vars(struct).items():
+        if isinstance(member, property) and member.fget is not None:
+            returns = typing.get_type_hints(member.fget, include_extras=True)["return"]
+            if typing.get_origin(returns) is Annotated:
+                hints[name] = returns
+                names.append(name)
     return {
         name: (annotation_of(hints[name]), _description(struct, name, hints[name]))
-        for name in (field.name for field in msgspec.structs.fields(struct))
+        for name in names
         if name not in leave_out
     }
 

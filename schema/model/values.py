@@ -25,8 +25,20 @@ class Coding(Struct, frozen=True, kw_only=True):
 class CodeableConcept(Struct, frozen=True, kw_only=True):
     """A concept: the source's own words and every code it gave for it."""
 
-    text: Annotated[str | None, d("The concept in the source's own words.")] = None
+    text: Annotated[
+        str | None, d("The concept in the source's own words; null when it gave only codes: show `display`.")
+    ] = None
     codings: Annotated[tuple[Coding, ...], d("Every code the source gave, the original ones first.")] = ()
+
+    @property
+    def display(
+        self,
+    ) -> Annotated[
+        str,
+        d("The words to show, never empty: the source's own, else the first code's, else the code itself."),
+    ]:
+        """What to show a person, also when the source gave no words at all."""
+        return self.label or "not named by the source"
 
     @property
     def label(self) -> str | None:
