@@ -44,6 +44,7 @@ MergedFactType = define(
         "conflicts": (listed(value_type(Conflict)), "What sources disagree on, each claim with its source."),
         "related": (listed(strawberry.ID), "Entries that may be the same or belong together: proposed, never merged."),
         "facts": (listed(SourceFactType), "Each source's own version, never empty."),
+        **{name: field for name, field in struct_fields(Fact).items() if name not in _NATIVE},
     },
     "Facts of one or more sources that are the same thing. Nothing is overwritten: every version is in `facts`.",
     interface=True,

@@ -128,7 +128,7 @@ class SectionStatus(Enum):
     """Whether every source in scope for a section was heard."""
 
     COMPLETE = "COMPLETE"
-    """Every source in scope was heard completely."""
+    """Every source in scope was heard completely. Complete and without entries is not "none": read emptyReason."""
     PARTIAL = "PARTIAL"
     """Some were not, or held something back."""
     UNAVAILABLE = "UNAVAILABLE"
