@@ -9,38 +9,49 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from adapters.sdk.secrets import Secret
 from gateway.config import seconds
 from gateway.problems import CommandError
+from gateway.tables import show_record
 from schema.gql.connection import LARGEST_PAGE
 from schema.model.clinical import SECTIONS
 
-_LABELS = "code { text codings { display code } }"
+_CODE = "code { display }"
+_QUANTITY = "{ comparator value unit }"
+_VALUE = f"valueQuantity {_QUANTITY} valueCodeableConcept {{ display }} valueString"
+_ABSENT = "dataAbsentReason { display } interpretation { display }"
+_PERIOD = "{ start { value } end { value } }"
+_OBSERVED = f"""{_CODE} status {_VALUE} valueBoolean valueInteger
+    valueRange {{ low {_QUANTITY} high {_QUANTITY} }}
+    valueRatio {{ numerator {_QUANTITY} denominator {_QUANTITY} }} valuePeriod {_PERIOD}
+    {_ABSENT} referenceRange components {{ {_CODE} {_VALUE} {_ABSENT} }}"""
+_PEOPLE = "{ name role organization telecom { value } }"
+_NEGATING = "enteredInError patientReported"
+"""Asked of every type. Where a type has a polarity, a verification status or a status, that is asked for below."""
 _SPECIFIC = {
-    "allergies": f"{_LABELS} clinicalStatus criticality",
-    "conditions": f"{_LABELS} clinicalStatus",
-    "medications": f"{_LABELS} kind status dosage",
-    "observations": f"{_LABELS} valueQuantity {{ comparator value unit }} valueString "
-    "components { code { text codings { display } } valueQuantity { value unit } }",
-    "diagnosticReports": f"{_LABELS} status conclusion",
-    "immunizations": "vaccineCode { text codings { display code } } status",
-    "procedures": f"{_LABELS} status",
-    "encounters": "encounterClass { text codings { display code } } status serviceProvider",
-    "appointments": "description status",
-    "referrals": f"{_LABELS} status description",
-    "documents": "description status",
-    "imagingStudies": "description status",
-    "carePlans": "title status",
-    "flags": f"{_LABELS} status",
-    "assessments": "questionnaire status",
-    "socialHistory": f"{_LABELS} valueString",
-    "relatedPersons": "names { text family given } relationships { text codings { display code } }",
-    "consents": "scope { text codings { display code } } decision status",
-    "communications": "payload status",
-    "careTeam": "name status",
+    "allergies": f"{_CODE} polarity verificationStatus clinicalStatus criticality "
+    "reactions { manifestations { display } severity description }",
+    "conditions": f"{_CODE} polarity verificationStatus clinicalStatus severity {{ display }} abatement {{ value }}",
+    "medications": f"{_CODE} kind status dosage dose {_QUANTITY} route {{ display }} effective {_PERIOD} "
+    "lastIssued { value } reasons { display }",
+    "observations": _OBSERVED,
+    "diagnosticReports": f"{_CODE} status conclusion conclusionCodes {{ display }}",
+    "immunizations": "vaccineCode { display } status statusReason { display } doseNumber",
+    "procedures": f"{_CODE} status statusReason {{ display }} outcome {{ display }}",
+    "encounters": "encounterClass { display } types { display } status location serviceProvider reasons { display }",
+    "appointments": f"service {{ display }} description status location participants {_PEOPLE} reasons {{ display }}",
+    "referrals": f"{_CODE} status priority description performers {_PEOPLE} reasons {{ display }}",
+    "documents": "type { display } description status documentStatus",
+    "imagingStudies": "description status modalities { display } bodySites { display }",
+    "carePlans": "title description status goals activities",
+    "flags": f"{_CODE} status",
+    "assessments": f"questionnaire status score {_QUANTITY} items {{ question answers }}",
+    "socialHistory": _OBSERVED,
+    "relatedPersons": "names { text family given } relationships { display } telecom { value } active",
+    "consents": "scope { display } decision description status",
+    "communications": f"payload status sent {{ value }} sender {_PEOPLE}",
+    "careTeam": f"name status participants {_PEOPLE} telecom {{ value }}",
 }
 
 
@@ -50,16 +61,20 @@ def whole_record_query(deadline: str | None) -> str:
         argument = f', deadline: "PT{seconds(deadline):.6f}S"' if deadline else ""
     except ValueError as problem:
         raise CommandError(f"--deadline: {problem}") from None
-    entry = "id when { value } provenance { source { id } } conflicts { field claims { source { id } value } }"
+    entry = (
+        f"id when {{ value }} {_NEGATING} provenance {{ source {{ id name }} }} "
+        "conflicts { field claims { source { id } value } }"
+    )
+    remarks = "cautions { code text } notes { text author }"
+    heard = "status emptyReason totalCount sources { source { name } state code gaps { kind text } }"
     page = f"entries(first: {LARGEST_PAGE})"
     sections = "\n".join(
-        f"{name} {{ status emptyReason totalCount {page} {{ nodes {{ {entry} {_SPECIFIC[name]} }} }} }}"
-        for name in SECTIONS
+        f"{name} {{ {heard} {page} {{ nodes {{ {entry} {_SPECIFIC[name]} {remarks} }} }} }}" for name in SECTIONS
     )
     return f"""query ($number: String!) {{ patient(identifier: {{ value: $number }}{argument}) {{
-        patient {{ names {{ text family given }} birthDate {{ value }} gender }}
+        patient {{ names {{ text family given }} birthDate {{ value }} gender enteredInError deceased restricted }}
         {sections}
-        sources {{ source {{ id name }} state code message asOf latencyMs cache facts }}
+        sources {{ source {{ id name }} state code message asOf latencyMs cache facts gaps {{ kind text }} }}
     }} }}"""
 
 
@@ -130,72 +145,3 @@ def _post(url: str, token: str | None, body: dict[str, Any]) -> dict[str, Any]:
             f"no gateway answers at {url}: start one with `sherwood demo` or name it with --url"
         ) from None
     return answer
-
-
-def show_record(record: dict[str, Any], out: Console) -> None:
-    """The record as tables: who, what each section holds and who says so, and what became of each source."""
-    who = record["patient"] or {"names": [], "birthDate": None, "gender": None}
-    names = ", ".join(filter(None, (_name(name) for name in who["names"]))) or "no demographics shown"
-    born = (who["birthDate"] or {}).get("value", "birth date not stated")
-    out.rule(escape(f"{names}  {born}  {who['gender'] or ''}"), style="bold")
-    for name in SECTIONS:
-        section = record[name]
-        table = Table("when", "what", "who says so", "sources disagree on", title_justify="left", expand=True)
-        table.title = f"[bold]{_words(name)}[/] ({section['totalCount']}) {section['status'].lower()}"
-        for entry in section["entries"]["nodes"]:
-            cells = (
-                (entry["when"] or {}).get("value", ""),
-                _describe(entry),
-                ", ".join(dict.fromkeys(p["source"]["id"] for p in entry["provenance"])),
-                "; ".join(
-                    f"{c['field']}: "
-                    + ", ".join(f"{x['source']['id']} {x['value'] or 'not said'}" for x in c["claims"])
-                    for c in entry["conflicts"]
-                ),
-            )
-            table.add_row(*map(escape, cells))
-        if section["totalCount"]:
-            out.print(table)
-            if left := section["totalCount"] - len(section["entries"]["nodes"]):
-                out.print(f"[bold red]{left} older entries are not shown here[/]: ask with --json and a document")
-        else:
-            reason = (section["emptyReason"] or "").lower().replace("_", " ")
-            out.print(f"[bold]{_words(name)}[/]: no entry ({reason or 'no reason given'}), {section['status'].lower()}")
-    table = Table("source", "state", "why", "facts", "ms", "cache", title="Who was asked")
-    for source in record["sources"]:
-        why = " ".join(filter(None, (source["code"], source["message"])))
-        latency = "" if source["latencyMs"] is None else str(source["latencyMs"])
-        what = (source["source"]["name"], source["state"], why, str(source["facts"]), latency, source["cache"] or "")
-        table.add_row(*map(escape, what))
-    out.print(table)
-
-
-def _words(name: str) -> str:
-    return re.sub(r"([A-Z])", r" \1", name).lower()
-
-
-def _name(name: dict[str, Any]) -> str:
-    return name["text"] or " ".join([*name["given"], name["family"] or ""]).strip()
-
-
-def _describe(entry: dict[str, Any]) -> str:
-    """An entry on one line: every label, status and amount that was asked for, in order."""
-    words = [_say(value) for key, value in entry.items() if key not in {"id", "when", "provenance", "conflicts"}]
-    return ", ".join(filter(None, words))
-
-
-def _say(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return "; ".join(filter(None, map(_say, value)))
-    if not isinstance(value, dict):
-        return str(value)
-    if "codings" in value:
-        shown = [c.get("display") or c.get("code") for c in value["codings"]]
-        label = value.get("text") or next(filter(None, shown), "")
-        rest = [_say(v) for k, v in value.items() if k not in {"text", "codings"}]
-        return " ".join(filter(None, [str(label), *rest]))
-    if "family" in value:
-        return _name(value)
-    return " ".join(filter(None, map(_say, value.values())))

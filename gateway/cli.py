@@ -27,6 +27,24 @@ err = Console(stderr=True)
 ConfigFile = Annotated[
     Path, typer.Option("-c", "--config", help="The gateway's configuration file.", envvar="SHERWOOD_CONFIG")
 ]
+Person = Annotated[str, typer.Argument(help="The person's NHS number.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from gateway import __version__
+
+        sys.stdout.write(f"sherwood {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """What stands before any command."""
 
 
 def main() -> None:
@@ -131,7 +149,7 @@ def schema(
 
 @app.command()
 def link(
-    identifier: Annotated[str, typer.Argument(help="The person's current NHS number.")],
+    identifier: Person,
     source: Annotated[str, typer.Argument(help="Id of the source.")],
     local_id: Annotated[str, typer.Argument(help="The source's own id of the patient, such as Patient/123.")],
     by: Annotated[str, typer.Option(help="Who decides this, kept with the link.")],
@@ -142,23 +160,51 @@ def link(
     from gateway.stewardship import decide
 
     decide(load(config_file), identifier, source, local_id, by, reason, linked=True)
-    out.print("Linked. The next answer shows that record's facts.")
+    _say(f"Recorded. If {source} has that record, the next answer shows its facts.")
+    _say("One that carries another verified number stays hidden all the same.")
 
 
 @app.command()
 def unlink(
-    identifier: Annotated[str, typer.Argument(help="The person's current NHS number.")],
+    identifier: Person,
     source: Annotated[str, typer.Argument(help="Id of the source.")],
     local_id: Annotated[str, typer.Argument(help="The source's own id of the patient, such as Patient/123.")],
     by: Annotated[str, typer.Option(help="Who decides this, kept with the decision.")],
     reason: Annotated[str, typer.Option(help="Why, kept with the decision.")],
     config_file: ConfigFile,
+    block_anyway: Annotated[
+        bool, typer.Option("--block-anyway", help="Also a record that is not known as this person's.")
+    ] = False,
 ) -> None:
     """Decide that a source's record is not this person. It is not linked again by rule."""
     from gateway.stewardship import decide
+    from schema.model.view import LinkStatus
 
-    decide(load(config_file), identifier, source, local_id, by, reason, linked=False)
-    out.print("Unlinked. The rule will not link that record to this person again.")
+    config = load(config_file)
+    before = decide(config, identifier, source, local_id, by, reason, linked=False, block_anyway=block_anyway)
+    done = {
+        LinkStatus.LINKED: "Unlinked.",
+        LinkStatus.PRESENT_NOT_LINKED: "Blocked. It was not linked.",
+        LinkStatus.BLOCKED: "It was blocked already; this decision is kept as well.",
+        None: f"Blocked. It was not linked, and nobody here has seen whether {source} has it.",
+    }[before]
+    _say(f"{done} The rule will not link that record to this person.")
+
+
+@app.command()
+def links(
+    identifier: Person,
+    by: Annotated[str, typer.Option(help="Who looks, kept in the audit trail.")],
+    config_file: ConfigFile,
+) -> None:
+    """Show which source's record is held to be this person, which is not, and who decided so."""
+    from gateway.stewardship import show_links
+
+    show_links(load(config_file), identifier, by, out)
+
+
+def _say(sentence: str) -> None:
+    out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 @adapters_app.command("list")

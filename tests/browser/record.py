@@ -22,7 +22,7 @@ def when(value: str, text: str | None = None, *, assumed: bool = False) -> dict[
 
 def concept(text: str, code: str | None = None, system: str = "http://snomed.info/sct") -> dict[str, Any]:
     codings = [{"system": system, "code": code, "display": text, "version": None}] if code else []
-    return {"text": text, "codings": codings}
+    return {"text": text, "display": text, "codings": codings}
 
 
 def provenance(source: dict[str, str], recorded: str, author: str | None = None) -> dict[str, Any]:

@@ -7,9 +7,22 @@ keyboard must do and how text contrasts is WCAG 2.2, clauses 2.1.2 and 1.4.3.
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from graphql import parse, validate
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLCompositeType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    InlineFragmentNode,
+    SelectionSetNode,
+    get_named_type,
+    parse,
+    validate,
+)
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from tests.browser.record import ATTACK, NUMBER, answer
@@ -71,6 +84,53 @@ def test_every_example_fits_the_schema(example: dict[str, object]) -> None:
     assert validate(SCHEMA, parse("\n".join(lines))) == []
 
 
+NEGATING = frozenset({"enteredInError", "patientReported", "polarity", "verificationStatus", "status", "active"})
+"""What takes a fact back, denies it or casts doubt on it, of the types that have it."""
+
+
+def facts_selected(query: str) -> Iterator[tuple[GraphQLObjectType, dict[str, frozenset[str]]]]:
+    """Every place where a document selects fields of a fact: its type, and the fields with what is asked of each."""
+    document = parse(query)
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+
+    def fields(selection: SelectionSetNode | None) -> Iterator[FieldNode]:
+        for node in selection.selections if selection else ():
+            if isinstance(node, FieldNode):
+                yield node
+            elif isinstance(node, FragmentSpreadNode):
+                yield from fields(fragments[node.name.value].selection_set)
+            elif isinstance(node, InlineFragmentNode):
+                yield from fields(node.selection_set)
+
+    def walk(kind: GraphQLCompositeType, selection: SelectionSetNode) -> Iterator[Any]:
+        assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
+        asked = list(fields(selection))
+        if isinstance(kind, GraphQLObjectType) and "enteredInError" in kind.fields:
+            yield kind, {node.name.value: frozenset(f.name.value for f in fields(node.selection_set)) for node in asked}
+        for node in asked:
+            if node.selection_set and node.name.value in kind.fields:
+                yield from walk(get_named_type(kind.fields[node.name.value].type), node.selection_set)
+
+    for definition in document.definitions:
+        if not isinstance(definition, FragmentDefinitionNode):
+            assert SCHEMA.query_type is not None
+            yield from walk(SCHEMA.query_type, definition.selection_set)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example["name"]))
+def test_no_example_asks_for_a_fact_without_what_denies_it_or_for_a_concept_without_words(
+    example: dict[str, Any],
+) -> None:
+    query = "\n".join(example["query"])
+    found = [(kind, asked) for kind, asked in facts_selected(query) if kind.name != "Patient"]
+    assert found or "entries" not in query
+    for kind, asked in found:
+        assert NEGATING & set(kind.fields) <= set(asked), kind.name
+        for name, below in asked.items():
+            if get_named_type(kind.fields[name].type).name == "CodeableConcept":
+                assert "display" in below, f"{kind.name}.{name}"
+
+
 def test_the_page_has_one_script_one_style_and_names_no_other_host() -> None:
     assert len(re.findall(r"<script>", PAGE)) == len(re.findall(r"<style>", PAGE)) == 1
     assert not re.search(
@@ -102,6 +162,23 @@ def test_a_conflict_shows_every_claim_with_its_source_and_says_who_does_not_say(
     assert [line.strip() for line in shown.splitlines()][1:] == [
         "Larkspur Surgery", "low", "Hospital record", "high", "Community mental health", "does not say",
     ]  # fmt: skip
+
+
+@needs_browser
+def test_what_denies_an_entry_is_said_before_its_name(page: Browser, gateway: StandIn) -> None:
+    (latex, none) = gateway.root["patient"]["allergies"]["entries"]["nodes"]
+    latex.update(enteredInError=True, verificationStatus="refuted")
+    try:
+        page.find("#run").click()
+        page.find_text(".entry.error .title", "ENTERED IN ERROR")
+        shown = [node.split() for node in page.run(
+            "return [...document.querySelectorAll('.section[aria-label=Allergies] .title')].map((x) => x.innerText)"
+        )]  # fmt: skip
+    finally:
+        latex.update(enteredInError=False, verificationStatus=None)
+    assert " ".join(shown[0]).replace("ERRORREFUTED", "ERROR REFUTED").startswith("ENTERED IN ERROR REFUTED")
+    assert " ".join(shown[1]).startswith("stated as none")
+    assert none["polarity"] == "ABSENT"
 
 
 @needs_browser

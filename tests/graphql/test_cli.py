@@ -5,18 +5,19 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from adapters.sdk import NHS_NUMBER, SettingsError
-from gateway.asking import show_record
 from gateway.checking import check_sources
 from gateway.cli import app, out
 from gateway.config import load
 from gateway.demonstration import read_mischief
 from gateway.problems import CommandError
 from gateway.stewardship import decide
+from gateway.tables import show_record
 from schema.gql.root import print_sdl
 from schema.model.clinical import SECTIONS
 from schema.model.values import Identifier
@@ -110,7 +111,7 @@ async def test_a_decision_under_an_earlier_number_does_not_make_it_the_current_o
 ) -> None:
     current = (await gateway.record("identifier { value }", number="9992217006"))["identifier"]["value"]
     decision = ("9992217006", "pharmacy", "Patient/1", "a.steward", "not hers")
-    await asyncio.to_thread(decide, load(tmp_path / "gateway.toml"), *decision, linked=False)
+    await asyncio.to_thread(decide, load(tmp_path / "gateway.toml"), *decision, linked=False, block_anyway=True)
     crossref = gateway.service.crossref
     person = crossref.person_for(Identifier(system=NHS_NUMBER, value=current))
     assert person is not None
@@ -126,14 +127,122 @@ async def test_a_record_without_demographics_is_shown_all_the_same(gateway: Runn
     assert "PATIENT_RESTRICTED" in said
 
 
+async def test_what_denies_an_entry_and_what_is_missing_is_said_in_words(gateway: Running) -> None:
+    said = await sherwood("query", MICHAEL, "--url", f"{gateway.url}/graphql", "--token", "env:TEST_WARD_TOKEN")
+    for text in (
+        "ENTERED IN ERROR Type 2 diabetes mellitus",
+        "unconfirmed Allergy to aspirin",
+        "not done Streptococcus pneumoniae",
+        "no value: Haemolysed, please repeat",
+        "Alcohol intake: About 30 units a day",
+        "Systolic blood pressure 148 mmHg",
+        "Sunita Banerjee",
+        "01632 960341",
+        "criticality high",
+        "reaction: Eruption of skin",
+        "alcohol withdrawal scale, completed, score 21",
+        "given: Thiamine",
+        "ordered: Thiamine",
+        "partial: Tallow Yard Surgery, GP record withholds something",
+        "1 fact ",
+        "56 facts",
+    ):
+        assert text in said
+
+
+async def test_a_section_without_entries_is_never_called_complete(gateway: Running) -> None:
+    said = await sherwood("query", "9997725018", "--url", f"{gateway.url}/graphql", "--token", "env:TEST_WARD_TOKEN")
+    words = "nobody asked holds such facts about this person; this does not mean there are none"
+    assert f"allergies: {words}" in said
+    assert "complete" not in said
+    assert "0 facts" not in said
+
+
+_EMPTY: dict[str, Any] = {
+    "status": "COMPLETE",
+    "emptyReason": None,
+    "totalCount": 0,
+    "sources": [],
+    "entries": {"nodes": []},
+}
+
+
+def shown(*entries: dict[str, Any], **section: Any) -> str:
+    """What is printed of a record whose allergies are these."""
+    bare: dict[str, Any] = {"when": None, "provenance": [], "conflicts": []}
+    some = {"totalCount": len(entries), "entries": {"nodes": [bare | entry for entry in entries]}}
+    record = {name: _EMPTY | {"emptyReason": "WITHHELD"} for name in SECTIONS} | {"allergies": _EMPTY | some | section}
+    with out.capture() as said:
+        show_record(record | {"patient": None, "sources": []}, out)
+    return said.get()
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"enteredInError": True, "verificationStatus": "refuted"}, "ENTERED IN ERROR REFUTED Asthma"),
+        ({"verificationStatus": "entered-in-error"}, "ENTERED IN ERROR Asthma"),
+        ({"verificationStatus": "refuted", "polarity": "ABSENT"}, "│ REFUTED Asthma"),
+        ({"polarity": "ABSENT"}, "│ NOT Asthma"),
+        ({"polarity": "ABSENT", "code": {"display": "No known allergy"}}, "│ stated as none: No known allergy"),
+        ({"status": "not-done", "kind": "ADMINISTRATION"}, "│ not done dose: Asthma"),
+        ({"status": "preparation", "kind": "DISPENSE"}, "│ supply: Asthma"),
+        ({"valueQuantity": {"comparator": "<", "value": "0.50", "unit": "mg"}}, "Asthma: < 0.50 mg"),
+        ({"valueQuantity": {"comparator": None, "value": None, "unit": "mg"}}, "Asthma: no value: the source gives"),
+        ({"valueString": None, "notes": [{"text": "spilt", "author": None}]}, "Asthma: no value: spilt"),
+        ({"valueBoolean": False}, "Asthma: no "),
+        ({"notes": [{"text": "\x1b[2Jgone\u202e", "author": None}]}, "note: ⟨U+001B⟩[2Jgone⟨U+202E⟩"),
+    ],
+)
+def test_an_entry_is_never_shown_without_what_denies_it_and_never_with_an_empty_value(
+    entry: dict[str, Any], words: str
+) -> None:
+    assert words in shown({"code": {"display": "Asthma"}} | entry)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("NOT_RECORDED", "allergies: not recorded (this does not mean none)"),
+        ("NONE_KNOWN", "allergies: none known, as stated by Surgery"),
+        ("UNAVAILABLE", "allergies: not known: a source could not be heard"),
+        ("WITHHELD", "allergies: a source holds something back"),
+        ("NOT_ASKED", "allergies: a source was not asked"),
+        (None, "allergies: no entry, and no reason was given (this does not mean none)"),
+    ],
+)
+def test_why_a_section_is_empty_is_said_in_words(reason: str | None, words: str) -> None:
+    stated = {
+        "source": {"name": "Surgery"},
+        "state": "OK",
+        "code": None,
+        "gaps": [{"kind": "NONE_KNOWN", "text": None}],
+    }
+    said = shown(emptyReason=reason, sources=[stated])
+    assert words in said
+    assert "complete" not in said
+
+
+def test_entries_that_only_deny_are_not_called_complete_either() -> None:
+    source = {"id": "gp", "name": "Surgery"}
+    entry: dict[str, Any] = {
+        "code": {"display": "No known allergy"},
+        "polarity": "ABSENT",
+        "provenance": [{"source": source}],
+    }
+    said = shown(entry, emptyReason="NONE_KNOWN")
+    assert "none known, as stated by Surgery" in said
+    assert "complete" not in said
+
+
 async def test_words_in_brackets_are_shown_as_they_were_written() -> None:
-    entry = {
+    entry: dict[str, Any] = {
         "when": None,
         "provenance": [],
         "conflicts": [],
-        "code": {"text": "aspirin [see chart] [/b]", "codings": []},
+        "code": {"display": "aspirin [see chart] [/b]"},
     }
-    empty = {"status": "COMPLETE", "emptyReason": None, "totalCount": 0, "entries": {"nodes": []}}
+    empty: dict[str, Any] = {"status": "COMPLETE", "emptyReason": None, "totalCount": 0, "entries": {"nodes": []}}
     full = empty | {"totalCount": 3, "entries": {"nodes": [entry]}}
     record = {name: full if name == "allergies" else empty for name in SECTIONS}
     with out.capture() as said:

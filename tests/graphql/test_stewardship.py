@@ -1,0 +1,222 @@
+"""What a steward is told about links is what is so: over a gateway and an estate that are up."""
+
+import asyncio
+import io
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from adapters.sdk import NHS_NUMBER
+from gateway import __version__
+from gateway.cli import app, out
+from gateway.config import load
+from gateway.identity.grade import Grade
+from gateway.identity.ledger import Proposal
+from gateway.problems import CommandError
+from gateway.stewardship import show_links
+from schema.model.values import Identifier
+from schema.model.view import LinkStatus
+from tests.graphql.conftest import MICHAEL, Running
+
+HIS = "Patient/epr-4471902"
+ANOTHERS = "Patient/2986114"
+TWIN = "9991830006"
+"""Telehealth files her twin under her number: present, not linked."""
+NEVER_ASKED = "9998843006"
+WHY = ("--by", "a.steward", "--reason", "[another] person's")
+LINKS = "identifier { value } links { source { id } status localId } encounters { totalCount }"
+
+
+async def sherwood(tmp_path: Path, command: str, *arguments: str) -> str:
+    """Standard output of a command that must end well."""
+    line = [command, *arguments, "-c", str(tmp_path / "gateway.toml")]
+    done = await asyncio.to_thread(CliRunner().invoke, app, line)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def trail(tmp_path: Path) -> list[tuple[Any, ...]]:
+    """What the steward's doings left in the audit trail: what, of which record, about whom, of which sources."""
+    with closing(sqlite3.connect(load(tmp_path / "gateway.toml").audit_path)) as db:
+        rows = db.execute("SELECT detail, patient, sources FROM trail WHERE role = 'steward' ORDER BY sequence")
+        return [
+            (json.loads(d)["what"], json.loads(d).get("record"), patient, [s for s, _ in json.loads(sources)])
+            for d, patient, sources in rows
+        ]
+
+
+def standing(gateway: Running, number: str = MICHAEL) -> dict[tuple[str, str], LinkStatus]:
+    """What the cross-reference table says about a person."""
+    crossref = gateway.service.crossref
+    person = crossref.person_for(Identifier(system=NHS_NUMBER, value=number))
+    return {(x.source, x.local_id): x.status for x in crossref.links(person)} if person else {}
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "_width", 240)
+
+
+async def test_unlink_of_a_mistyped_record_is_refused_and_names_the_one_that_is_linked(
+    gateway: Running, tmp_path: Path
+) -> None:
+    await gateway.record(LINKS)
+    before = standing(gateway)
+    with pytest.raises(CommandError) as refused:
+        await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY)
+    assert str(refused.value) == (
+        f"epr's record {ANOTHERS} is not known as this person's; linked are: {HIS}. "
+        "Check the id, or add --block-anyway to keep it from ever being linked."
+    )
+    assert standing(gateway) == before, "nothing was decided"
+    assert trail(tmp_path) == [("unlink-refused", ANOTHERS, f"{NHS_NUMBER}|{MICHAEL}", ["epr"])]
+
+
+async def test_a_record_that_is_not_known_is_blocked_only_when_that_is_said(gateway: Running, tmp_path: Path) -> None:
+    await gateway.record(LINKS)
+    said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY, "--block-anyway")
+    assert said.startswith("Blocked. It was not linked")
+    assert standing(gateway)["epr", ANOTHERS] is LinkStatus.BLOCKED
+    assert standing(gateway)["epr", HIS] is LinkStatus.LINKED
+    said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY)
+    assert "blocked already" in said, "a blocked record is known"
+
+
+async def test_unlink_of_the_linked_record_says_so_and_it_is_so(gateway: Running, tmp_path: Path) -> None:
+    await gateway.record(LINKS)
+    said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", HIS, *WHY)
+    assert said.startswith("Unlinked.")
+    links = (await gateway.record(LINKS))["links"]
+    assert [x["status"] for x in links if x["source"]["id"] == "epr"] == ["BLOCKED"]
+
+
+async def test_unlink_of_a_record_that_was_present_does_not_claim_that_it_was_linked(
+    gateway: Running, tmp_path: Path
+) -> None:
+    await gateway.record(LINKS, number=TWIN)
+    with pytest.raises(CommandError, match="linked are: none"):
+        await sherwood(tmp_path, "unlink", TWIN, "telehealth", "Patient/7701", *WHY)
+    said = await sherwood(tmp_path, "unlink", TWIN, "telehealth", "Patient/7758", *WHY)
+    assert said.startswith("Blocked. It was not linked.")
+    assert standing(gateway, TWIN)["telehealth", "Patient/7758"] is LinkStatus.BLOCKED
+
+
+@pytest.mark.parametrize("command", ["link", "unlink"])
+async def test_nothing_is_decided_about_a_number_that_nobody_has_asked_about(
+    gateway: Running, tmp_path: Path, command: str
+) -> None:
+    await gateway.record(LINKS)
+    more = ["--block-anyway"] if command == "unlink" else []
+    with pytest.raises(CommandError, match="nobody has asked about this number here yet: run `sherwood query`"):
+        await sherwood(tmp_path, command, NEVER_ASKED, "epr", ANOTHERS, *WHY, *more)
+    with pytest.raises(CommandError, match="nobody has asked about this number"):
+        await sherwood(tmp_path, "links", NEVER_ASKED, "--by", "a.steward")
+    assert gateway.service.crossref.person_for(Identifier(system=NHS_NUMBER, value=NEVER_ASKED)) is None
+    assert trail(tmp_path) == []
+
+
+async def test_link_promises_only_what_it_can_keep(gateway: Running, tmp_path: Path) -> None:
+    shown = (await gateway.record(LINKS))["encounters"]["totalCount"]
+    said = await sherwood(tmp_path, "link", MICHAEL, "epr", "Patient/nobody-has-this", *WHY)
+    assert said.startswith("Recorded. If epr has that record, the next answer shows its facts.")
+    assert (await gateway.record(LINKS))["encounters"]["totalCount"] == shown
+
+
+async def test_a_record_that_is_linked_to_somebody_else_is_not_linked_nor_audited_as_linked(
+    gateway: Running, tmp_path: Path
+) -> None:
+    await gateway.record(LINKS)
+    await gateway.record(LINKS, number=TWIN)
+    with pytest.raises(CommandError, match="linked to another person: unlink it there first"):
+        await sherwood(tmp_path, "link", TWIN, "epr", HIS, *WHY)
+    assert ("epr", HIS) not in standing(gateway, TWIN)
+    assert trail(tmp_path) == []
+
+
+async def test_links_shows_the_local_id_of_a_record_that_is_present_and_not_linked_and_link_takes_it(
+    gateway: Running, tmp_path: Path
+) -> None:
+    await gateway.record(LINKS, number=TWIN)
+    said = await sherwood(tmp_path, "links", TWIN, "--by", "a.steward")
+    (row,) = [line for line in said.splitlines() if "telehealth" in line]
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[:3] == ["telehealth", "Patient/7758", "PRESENT_NOT_LINKED"]
+    assert ":" in cells[3], "evidence codes"
+    assert cells[4].startswith("rule ")
+    assert cells[6].endswith("UTC")
+    (gp,) = [line for line in said.splitlines() if "gppat-30006" in line]
+    assert " LINKED" in gp
+    ((what, _, patient, sources),) = trail(tmp_path)
+    assert (what, patient) == ("links-shown", f"{NHS_NUMBER}|{TWIN}")
+    assert {"gp", "telehealth"} <= set(sources)
+
+    await sherwood(tmp_path, "link", TWIN, "telehealth", "Patient/7758", *WHY)
+    said = await sherwood(tmp_path, "links", TWIN, "--by", "a.steward")
+    (row,) = [line for line in said.splitlines() if "telehealth" in line]
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[2] == "LINKED"
+    assert cells[4:6] == ["a.steward", "[another] person's"], "words in brackets are shown as they were written"
+
+
+async def test_no_links_are_shown_when_the_audit_trail_cannot_record_it(gateway: Running, tmp_path: Path) -> None:
+    await gateway.record(LINKS)
+    config = load(tmp_path / "gateway.toml")
+    elsewhere = tmp_path / "state-without-a-trail"
+    elsewhere.mkdir()
+    with closing(sqlite3.connect(config.crossref_path)) as db, closing(sqlite3.connect(elsewhere / "x")) as copy:
+        db.backup(copy)
+    (elsewhere / "x").rename(elsewhere / config.crossref_path.name)
+    (elsewhere / config.audit_path.name).mkdir()
+    text = (tmp_path / "gateway.toml").read_text(encoding="utf-8")
+    (tmp_path / "gateway.toml").write_text(text.replace("[gateway]", f'[gateway]\nstate_dir = "{elsewhere}"', 1))
+    config = load(tmp_path / "gateway.toml")
+    assert config.state_dir == elsewhere
+    screen = io.StringIO()
+    with pytest.raises(CommandError, match="cannot record"):
+        await asyncio.to_thread(show_links, config, MICHAEL, "a.steward", Console(file=screen, width=240))
+    assert screen.getvalue() == ""
+
+
+async def test_a_local_id_is_whole_in_a_narrow_window(gateway: Running, tmp_path: Path) -> None:
+    await gateway.record(LINKS)
+    screen = io.StringIO()
+    config = load(tmp_path / "gateway.toml")
+    await asyncio.to_thread(show_links, config, MICHAEL, "a.steward", Console(file=screen, width=80))
+    assert HIS in screen.getvalue()
+    assert "Patient/9994071009" in screen.getvalue()
+
+
+async def test_a_source_cannot_steer_the_stewards_terminal_by_its_local_ids(gateway: Running, tmp_path: Path) -> None:
+    await gateway.record(LINKS)
+    crossref = gateway.service.crossref
+    person = crossref.person_for(Identifier(system=NHS_NUMBER, value=MICHAEL))
+    assert person is not None
+    evil = Proposal(
+        source="epr", local_id="Patient/\x1b[2J\u202e1", person=person, grade=Grade.PROBABLE, evidence=(), rules="1"
+    )
+    await crossref.record([evil])
+    said = await sherwood(tmp_path, "links", MICHAEL, "--by", "a.steward")
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    assert "Patient/\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}1" in said
+
+
+@pytest.mark.parametrize("command", [("link", "epr", HIS, "--reason", "x"), ("links",)])
+async def test_somebody_must_be_named(gateway: Running, tmp_path: Path, command: tuple[str, ...]) -> None:
+    await gateway.record(LINKS)
+    with pytest.raises(CommandError, match="name the person"):
+        await sherwood(tmp_path, command[0], MICHAEL, *command[1:], "--by", " ")
+    assert trail(tmp_path) == []
+
+
+def test_the_version_is_printed() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"sherwood {__version__}\n")
