@@ -39,7 +39,7 @@ from schema.model.view import CacheState, SourceRef
 
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Part of every cache key: raise it when the shape of a fact changes."""
 LARGE_RECORD_BYTES = 200_000
 """Records above this are read in a thread, so that nobody else waits for the parse."""
@@ -64,6 +64,8 @@ class TypeAnswer(Struct, frozen=True, kw_only=True):
     retrieved: datetime
     people: tuple[ReadFact, ...] = ()
     """The demographics that came with it: its facts are judged by these too, whatever came with other types."""
+    complete_from: datetime | None = None
+    """When a source that only listens began to."""
 
     @property
     def complete(self) -> bool:
@@ -290,6 +292,7 @@ class _Gathered:
         self._gaps: dict[str, list[Gap]] = {}
         self._answered: set[str] = set()
         self._unknown: Gap | None = None
+        self._complete_from: datetime | None = None
         self.error: SourceError | None = None
         """What was wrong with a record that could not be read, while others could."""
 
@@ -309,6 +312,8 @@ class _Gathered:
                 if not any(gap.kind is GapKind.TRUNCATED for gap in self._gaps.get(fact_type, ())):
                     self._gaps.setdefault(fact_type, []).append(Gap(kind=GapKind.TRUNCATED, fact_type=fact_type))
         self._answered |= record.types
+        if record.complete_from is not None:
+            self._complete_from = max(self._complete_from or record.complete_from, record.complete_from)
 
     async def _read(self, adapter: Adapter[Any], record: SourceRecord) -> list[Fact | Gap]:
         """Facts and gaps of one record; one that cannot be read at all fails its own types only."""
@@ -336,4 +341,10 @@ class _Gathered:
             gaps = [Gap(kind=GapKind.FAILED, fact_type=fact_type, code="SOURCE_INVALID", text=silent)]
         retrieved = min((read.retrieved for read in facts), default=self._clock())
         people = () if fact_type == "Patient" else tuple(self._facts.get("Patient", ()))
-        return TypeAnswer(facts=tuple(facts), gaps=tuple(gaps), retrieved=retrieved, people=people)
+        return TypeAnswer(
+            facts=tuple(facts),
+            gaps=tuple(gaps),
+            retrieved=retrieved,
+            people=people,
+            complete_from=self._complete_from,
+        )

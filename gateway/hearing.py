@@ -28,6 +28,7 @@ from schema.model.view import (
     SourceState,
     SourceStatus,
 )
+from schema.model.when import When
 
 PARTIAL_KINDS = frozenset(
     {GapKind.UNREADABLE, GapKind.TRUNCATED, GapKind.UNSUPPORTED, GapKind.NARRATIVE_ONLY, GapKind.FAILED}
@@ -95,6 +96,7 @@ class Heard:
     gaps: dict[str, tuple[Gap, ...]] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
     as_of: datetime | None = None
+    complete_from: datetime | None = None
     latency_ms: int | None = None
     cache: CacheState | None = None
     record_hashes: tuple[str, ...] = ()
@@ -110,6 +112,7 @@ class Heard:
             issue_type=self.issue_type,
             message=MESSAGES.get(self.code) if self.code else None,
             as_of=self.as_of,
+            complete_from=When.instant(self.complete_from) if self.complete_from else None,
             latency_ms=self.latency_ms,
             cache=self.cache,
             facts=sum(map(len, self.facts.values())),
@@ -191,6 +194,7 @@ def hear(
         gaps=settled,
         links=links,
         as_of=min((answer.retrieved for answer in outcome.answers.values()), default=None),
+        complete_from=max((a.complete_from for a in outcome.answers.values() if a.complete_from), default=None),
         latency_ms=round(outcome.latency_s * 1000),
         cache=outcome.cache,
         record_hashes=tuple(sorted({one.provenance.record_hash for found in facts.values() for one in found})),

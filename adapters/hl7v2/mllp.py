@@ -30,6 +30,14 @@ def frame(payload: bytes) -> bytes:
     return START + payload + END
 
 
+class FrameTooLarge(SourceInvalid):
+    """A frame over the cap; `head` is how it began, as far as it was read."""
+
+    def __init__(self, head: bytes) -> None:
+        super().__init__("the source sent a frame larger than max_frame_bytes")
+        self.head = head
+
+
 class FrameReader:
     """Frames out of a stream that may be cut anywhere. Each byte is looked at a fixed number of times."""
 
@@ -74,7 +82,7 @@ class FrameReader:
         stop = end if end >= 0 else len(chunk)
         # The last byte may be the FS of an end that is not complete yet: one more is allowed.
         if len(self._buffer) + stop - at > self._max + (end < 0):
-            raise SourceInvalid("the source sent a frame larger than max_frame_bytes")
+            raise FrameTooLarge(bytes(self._buffer + chunk[at:stop])[: self._max])
         if chunk.find(START, at, stop) >= 0:
             raise SourceInvalid("the source began a frame inside another one")
         self._buffer += chunk[at:stop]
@@ -161,15 +169,25 @@ class Connection:
             raise SourceUnavailable("the source could not be reached or broke the connection off") from None
 
 
-Handler = Callable[[bytes], Awaitable[bytes | None]]
-"""Answers a message; None breaks the connection off."""
+Handler = Callable[[bytes], Awaitable[bytes | tuple[bytes, ...] | None]]
+"""Answers a message, with none, one or several; None breaks the connection off."""
 
 
 class _Server:
-    def __init__(self, handler: Handler, max_frame_bytes: int, read_deadline_s: float, per_peer: int) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        max_frame_bytes: int,
+        read_deadline_s: float,
+        per_peer: int,
+        idle_s: float | None,
+        oversize: Handler | None,
+    ) -> None:
         self._handler = handler
         self._max = max_frame_bytes
         self._read_deadline_s = read_deadline_s
+        self._idle_s = read_deadline_s if idle_s is None else idle_s
+        self._oversize = oversize
         self._per_peer = per_peer
         self._peers: Counter[str] = Counter()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -202,23 +220,32 @@ class _Server:
                     if answer is None:
                         return
                     await self._write(writer, answer)
+        except FrameTooLarge as error:
+            with suppress(OSError, TimeoutError):
+                await self._write(writer, (await self._oversize(error.head) if self._oversize else None) or NAK)
         except SourceInvalid:
             with suppress(OSError, TimeoutError):
                 await self._write(writer, NAK)
         except (OSError, TimeoutError):
             return
 
-    async def _write(self, writer: asyncio.StreamWriter, payload: bytes) -> None:
-        writer.write(frame(payload))
+    async def _write(self, writer: asyncio.StreamWriter, answer: bytes | tuple[bytes, ...]) -> None:
+        writer.writelines(frame(payload) for payload in ((answer,) if isinstance(answer, bytes) else answer))
         async with asyncio.timeout(self._read_deadline_s):
             await writer.drain()
 
     async def _read(self, reader: asyncio.StreamReader, frames: FrameReader) -> list[bytes]:
-        """The next complete frames; empty at the end of the stream. One deadline over all of it: no dripping."""
+        """The next complete frames; empty at the end of the stream.
+
+        The wait for the first byte may be long; from there on one deadline is over all of it: no dripping.
+        """
+        async with asyncio.timeout(self._read_deadline_s if frames.inside else self._idle_s):
+            chunk = await reader.read(_CHUNK)
         async with asyncio.timeout(self._read_deadline_s):
-            while chunk := await reader.read(_CHUNK):
+            while chunk:
                 if found := frames.feed(chunk):
                     return found
+                chunk = await reader.read(_CHUNK)
         return []
 
 
@@ -232,13 +259,17 @@ async def serve(
     read_deadline_s: float = 30.0,
     max_connections_per_peer: int = 32,
     tls: ssl.SSLContext | None = None,
+    idle_s: float | None = None,
+    oversize: Handler | None = None,
 ) -> AsyncIterator[int]:
     """Answer MLLP frames with `handler`; yields the port.
 
-    A peer may hold `max_connections_per_peer` connections; a connection that has not sent a whole frame
-    `read_deadline_s` after its last one is closed; a frame that cannot be accepted is answered with NAK and closed.
+    A peer may hold `max_connections_per_peer` connections; a connection that is silent for `idle_s` (by default as
+    long as the next) or has not sent a whole frame `read_deadline_s` after its beginning is closed; a frame that
+    cannot be accepted is answered with NAK, a longer one than `max_frame_bytes` with what `oversize` makes of its
+    beginning, and the connection is closed.
     """
-    state = _Server(handler, max_frame_bytes, read_deadline_s, max_connections_per_peer)
+    state = _Server(handler, max_frame_bytes, read_deadline_s, max_connections_per_peer, idle_s, oversize)
     server = await asyncio.start_server(state.accept, host, port, ssl=tls, limit=_CHUNK)
     try:
         yield server.sockets[0].getsockname()[1]

@@ -163,6 +163,27 @@ class Segment:
         """True when the field is the explicit null: the value is to be deleted."""
         return self.field(number).strip(" ") == NULL
 
+    def updated_by(self, newer: "Segment") -> "Segment":
+        """This segment with what a newer one says: a value replaces, the null deletes, an empty field says nothing."""
+        if newer._dialect != self._dialect:
+            return newer
+        separator = self._dialect.delimiters.field
+        old, new = self.raw.split(separator), newer.raw.split(separator)
+        old += [""] * (len(new) - len(old))
+        for at, value in enumerate(new):
+            said = value.strip(" ")
+            if said:
+                old[at] = "" if said == NULL else value
+        return Segment(separator.join(old), newer._dialect)
+
+    def with_field(self, number: int, raw: str) -> "Segment":
+        """The same segment (not MSH) with one field's raw text exchanged."""
+        separator = self._dialect.delimiters.field
+        fields = self.raw.split(separator)
+        fields += [""] * (number + 1 - len(fields))
+        fields[number] = raw
+        return Segment(separator.join(fields), self._dialect)
+
     @property
     def empty(self) -> bool:
         """True when no field after the set id states anything."""

@@ -5,7 +5,8 @@ type MR; the NHS number is the one of authority NHS or, without an authority, of
 """
 
 from adapters.hl7v2.groups import Node, PatientGroup
-from adapters.hl7v2.parser import Segment
+from adapters.hl7v2.parser import Repetition, Segment
+from adapters.hl7v2.settings import ReadingSettings
 from adapters.hl7v2.values import Reading, addresses, flag, names, notes, table, telecom
 from adapters.sdk import NHS_NUMBER
 from schema.model.clinical import Patient, RelatedPerson
@@ -19,10 +20,13 @@ class NoLocalNumber(ValueError):
     """A PID without a number that is certainly the source's own."""
 
 
-def local_number(reading: Reading, pid: Segment) -> str:
-    """The source's own number for the person. Raises NoLocalNumber when there is none, or more than one."""
-    authority = reading.settings.mrn_authority
-    numbers = [cx for cx in pid.repetitions(3) if cx.text(1)]
+def local_number(settings: ReadingSettings, numbers: list[Repetition]) -> str:
+    """The source's own number in PID-3 (or MRG-1). Raises NoLocalNumber when there is none, or more than one."""
+    authority = settings.mrn_authority
+    numbers = [cx for cx in numbers if cx.text(1)]
+    bare = {cx.text(1) for cx in numbers if settings.bare_number and not (cx.text(4) or cx.text(5))}
+    if len(bare) == 1:
+        return str(bare.pop())
     if authority:
         numbers = [cx for cx in numbers if cx.text(4) == authority]
     # One authority may issue other numbers too, such as an account: type MR then tells them apart.

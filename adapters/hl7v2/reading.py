@@ -16,7 +16,7 @@ from adapters.hl7v2.groups import PatientGroup, group
 from adapters.hl7v2.parser import Segment, parse
 from adapters.hl7v2.people import NoLocalNumber, local_number, patient, related_person
 from adapters.hl7v2.queries import found
-from adapters.hl7v2.results import diagnostic_report, observation, report_key
+from adapters.hl7v2.results import diagnostic_report, observation, report_key, standing
 from adapters.hl7v2.settings import Hl7v2Settings
 from adapters.hl7v2.stays import allergy, condition, encounter
 from adapters.hl7v2.values import Reading
@@ -62,7 +62,7 @@ def read(record: SourceRecord, settings: Hl7v2Settings, zone: ZoneInfo, source_i
     if not names_somebody:
         yield from _nobody(record.types)
         return
-    yield from _once(items)
+    yield from once(items)
     if record.truncated:
         yield Gap(kind=GapKind.TRUNCATED, text="The source had more to say than was fetched.")
     stated = {item.fact_type if isinstance(item, Gap) else type(item).__name__ for item in items}
@@ -80,7 +80,7 @@ def _nobody(types: frozenset[str]) -> Iterator[Gap]:
             yield Gap(kind=GapKind.NOT_RECORDED, fact_type=missing)
 
 
-def _once(items: Iterable[Fact | Gap]) -> Iterator[Fact | Gap]:
+def once(items: Iterable[Fact | Gap]) -> Iterator[Fact | Gap]:
     """Facts repeated word for word are one; the same id with another content keeps both, the later under its own id."""
     seen: dict[str, Fact] = {}
     gaps: Counter[Gap] = Counter()
@@ -129,7 +129,7 @@ class _Answer:
             yield from self._results(one, None)
             return
         try:
-            number = local_number(self._reading, one.pid.segment)
+            number = local_number(self._reading.settings, one.pid.segment.repetitions(3))
         except NoLocalNumber:
             yield Gap(kind=GapKind.UNREADABLE, at="PID-3", text="The source's own number is missing or not certain.")
             return
@@ -172,41 +172,10 @@ class _Answer:
                         built.append((node.segment, item))
                     else:
                         yield item
-            standing = _standing(built)
-            yield from standing
+            results = standing(built)
+            yield from results
             if report.obr is not None:
-                ids = tuple(dict.fromkeys(item.native_id for item in standing))
+                ids = tuple(dict.fromkeys(item.native_id for item in results))
                 yield from self._try(
                     "DiagnosticReport", report.obr.segment, diagnostic_report, report, key, subject, ids
                 )
-
-
-def _standing(built: list[tuple[Segment, Observation]]) -> list[Observation]:
-    """The results of one report as they now stand, by OBX-11 (table 0085).
-
-    The same result again with C, D or W takes the place of what it corrects. The same result again as TX or FT is the
-    next line of one text: that is how reports in words are sent. Anything else with the same id is kept beside it.
-    """
-    standing: list[Observation] = []
-    at: dict[str, int] = {}
-    for obx, item in built:
-        before = at.get(item.native_id)
-        if before is None:
-            at[item.native_id] = len(standing)
-            standing.append(item)
-        elif obx.text(11) in ("C", "D", "W") and standing[before].status != item.status:
-            standing[before] = item
-        elif obx.text(2) in ("TX", "FT") and standing[before].status == item.status:
-            standing[before] = _joined(standing[before], item)
-        elif standing[before] != item:
-            standing.append(item)
-    return standing
-
-
-def _joined(first: Observation, next_line: Observation) -> Observation:
-    return replace(
-        first,
-        value_string=f"{first.value_string or ''}\n{next_line.value_string or ''}",
-        notes=first.notes + next_line.notes,
-        cautions=first.cautions or next_line.cautions,
-    )

@@ -8,6 +8,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.hl7v2.groups import Node, Report
 from adapters.hl7v2.parser import Repetition, Segment
 from adapters.hl7v2.values import Reading, notes, table
@@ -203,4 +205,35 @@ def _amount(reading: Reading, obx: Segment, digits: str, comparator: str | None)
         unit=words or code,
         system=uri,
         code=code if uri is not None else None,
+    )
+
+
+def standing(built: list[tuple[Segment, Observation]]) -> list[Observation]:
+    """The results of one report as they now stand, by OBX-11 (table 0085).
+
+    The same result again with C, D or W takes the place of what it corrects. The same result again as TX or FT is the
+    next line of one text: that is how reports in words are sent. Anything else with the same id is kept beside it.
+    """
+    now: list[Observation] = []
+    at: dict[str, int] = {}
+    for obx, item in built:
+        before = at.get(item.native_id)
+        if before is None:
+            at[item.native_id] = len(now)
+            now.append(item)
+        elif obx.text(11) in ("C", "D", "W") and now[before].status != item.status:
+            now[before] = item
+        elif obx.text(2) in ("TX", "FT") and now[before].status == item.status:
+            now[before] = _joined(now[before], item)
+        elif now[before] != item:
+            now.append(item)
+    return now
+
+
+def _joined(first: Observation, next_line: Observation) -> Observation:
+    return replace(
+        first,
+        value_string=f"{first.value_string or ''}\n{next_line.value_string or ''}",
+        notes=first.notes + next_line.notes,
+        cautions=first.cautions or next_line.cautions,
     )

@@ -42,7 +42,7 @@ def encounter(reading: Reading, visit: Visit, number: str, ordinal: int) -> Enco
         service=reading.first_concept(pv1, 10, reading.site_table("0069")),
         period=period,
         reasons=reading.concepts(pv2, 3) if pv2 is not None else (),
-        location=_location(pv1),
+        location=place(pv1, 3),
         service_provider=pv1.text(39) or pv1.text(3, 4),
         participants=tuple(party for field, role in _ROLES for party in reading.parties(pv1, field, role)),
         admission_source=reading.first_concept(pv1, 14, reading.site_table("0023")),
@@ -74,9 +74,9 @@ def _class(pv1: Segment) -> CodeableConcept | None:
     return CodeableConcept(codings=(Coding(system=table("0004"), code=code, display=_CLASS.get(code)),))
 
 
-def _location(pv1: Segment) -> str | None:
-    """PL: the ward's name (PL.9) and code, room, bed; the facility stands in `service_provider`."""
-    ward, room, bed, words = (pv1.text(3, component) for component in (1, 2, 3, 9))
+def place(segment: Segment, field: int) -> str | None:
+    """PL: the ward's name (PL.9) and code, room, bed; the facility of a visit stands in `service_provider`."""
+    ward, room, bed, words = (segment.text(field, component) for component in (1, 2, 3, 9))
     place = f"{words} ({ward})" if words and ward else words or ward
     return ", ".join(part for part in (place, room, bed) if part) or None
 

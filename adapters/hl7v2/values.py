@@ -7,7 +7,7 @@ from collections import Counter
 from zoneinfo import ZoneInfo
 
 from adapters.hl7v2.parser import Message, Repetition, Segment
-from adapters.hl7v2.settings import Hl7v2Settings
+from adapters.hl7v2.settings import ReadingSettings
 from adapters.hl7v2.times import when
 from schema.model.values import (
     Address,
@@ -47,7 +47,7 @@ _TELECOM_SYSTEM = {"PH": "phone", "CP": "phone", "FX": "fax", "BP": "pager", "IN
 class Reading:
     """What reading one message needs to know, and the count of what could not be read."""
 
-    def __init__(self, message: Message, settings: Hl7v2Settings, zone: ZoneInfo, source_id: str) -> None:
+    def __init__(self, message: Message, settings: ReadingSettings, zone: ZoneInfo, source_id: str) -> None:
         self.message = message
         self.settings = settings
         self.systems = settings.systems()
@@ -76,6 +76,10 @@ class Reading:
 
     def time_value(self, at: str, text: str) -> When | None:
         return self._when("Observation", at, text)
+
+    def stated(self, fact_type: str, at: str, text: str) -> When | None:
+        """A time that stands in a component; `at` is counted where it is none."""
+        return self._when(fact_type, at, text)
 
     def concept(self, value: Repetition, default_system: str | None = None) -> CodeableConcept | None:
         """CE and CWE: two codings side by side, and the original words. A lone phrase is words, not a code."""

@@ -104,6 +104,8 @@ class SourceRecord(Struct, frozen=True, kw_only=True):
     truncated: bool = False
     """True when the source had more to say than could be fetched."""
     media_type: str = "application/json"
+    complete_from: datetime | None = None
+    """When a source that only listens began to (aware): it knows nothing of before. None for one that is asked."""
 
 
 class Health(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,70 @@
+"""What the `settings` table of an HL7 v2 feed may say."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from adapters.hl7v2.settings import ReadingSettings
+
+Family = Literal["ADT", "ORU", "SIU", "MDM", "RDE", "VXU", "REF"]
+
+TYPES: dict[Family, frozenset[str]] = {
+    "ADT": frozenset(
+        {"Patient", "RelatedPerson", "Encounter", "AllergyIntolerance", "Condition", "Observation", "Procedure"}
+    ),
+    "ORU": frozenset({"Patient", "DiagnosticReport", "Observation"}),
+    "SIU": frozenset({"Patient", "Appointment"}),
+    "MDM": frozenset({"Patient", "DocumentReference"}),
+    "RDE": frozenset({"Patient", "Medication"}),
+    "VXU": frozenset({"Patient", "Immunization"}),
+    "REF": frozenset({"Patient", "ServiceRequest"}),
+}
+"""The fact types that a source holds because it sends messages of a family."""
+
+
+class FeedSettings(ReadingSettings):
+    """Where the messages are kept, where they arrive, and what their sender's habits are."""
+
+    store: Path
+    """The SQLite file that the listener writes and the gateway reads."""
+    host: str = "127.0.0.1"
+    """Address on which the listener listens, and at which `check` looks for it."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """Port of the listener; 0 takes a free one, and `check` then looks at the store alone."""
+    tls_cert: str | None = None
+    """File of the listener's certificate: it then speaks TLS."""
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
+    """File of the authority whose certificates senders must show."""
+    messages: tuple[Family, ...] = ("ADT", "ORU", "SIU", "MDM", "RDE", "VXU", "REF")
+    """The families that the sender is known to send: what it never sends it does not hold."""
+    processing: tuple[Literal["P", "T", "D"], ...] = ("P",)
+    """MSH-11 of messages that belong to the record: test and training messages do not."""
+    expected_silence_s: int = Field(default=3600, ge=1)
+    """Seconds without a message after which the feed counts as stalled."""
+    max_connections_per_peer: int = Field(default=16, ge=1, le=1024)
+    """Connections that one address may hold."""
+    frame_deadline_s: float = Field(default=30.0, gt=0)
+    """Seconds in which a frame that has begun must be complete."""
+    idle_deadline_s: float = Field(default=86400.0, gt=0)
+    """Seconds after which a connection on which nothing comes is closed."""
+    max_messages: int = Field(default=20_000, ge=1)
+    """Messages of one person that are read; with more, the newest are, and the answer is TRUNCATED."""
+
+    @field_validator("messages", "processing")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("name each at most once, and at least one")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.tls_key or self.tls_client_ca) and not self.tls_cert:
+            raise ValueError("tls_cert: tls_key and tls_client_ca need the listener's certificate")
+        return self
+
+    def types(self) -> frozenset[str]:
+        """The fact types that this source holds."""
+        return frozenset().union(*(TYPES[family] for family in self.messages))
