@@ -1,0 +1,260 @@
+"""The `sql` kind: a legacy database, asked and read as a mapping file says. No code for a new database."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from adapters.sdk import (
+    Adapter,
+    Ask,
+    Call,
+    DependsOn,
+    Health,
+    SettingsError,
+    Source,
+    SourceError,
+    SourceInvalid,
+    SourceRecord,
+    SourceRequest,
+    Subject,
+)
+from adapters.sdk.converters import Context, Unreadable
+from adapters.sdk.converters import text as as_text
+from adapters.sdk.resources import read_resource
+from adapters.sql import records
+from adapters.sql.cells import document
+from adapters.sql.columns import Fate
+from adapters.sql.database import Fetched, open_database
+from adapters.sql.mapping_file import IdType, Query, Resource, load
+from adapters.sql.settings import SqlSettings
+from schema.model.fact import Fact, Gap
+
+_NATIVE = "Patient/"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NOBODY: Mapping[IdType, str | int] = {"text": "-", "integer": 0, "uuid": "00000000-0000-0000-0000-000000000000"}
+"""A local id that is nobody's, for `check`."""
+
+
+class _Person(Struct, frozen=True, kw_only=True):
+    """The source's record of who this is, and the local ids to ask on with: none when it does not know the person."""
+
+    records: tuple[SourceRecord, ...]
+    local_ids: tuple[str, ...] = ()
+
+
+class SqlAdapter(Adapter[SqlSettings]):
+    """One database, described by a mapping file (adapters/sql/README.md)."""
+
+    kind = "sql"
+    settings_model = SqlSettings
+
+    def __init__(self, source: Source[SqlSettings]) -> None:
+        super().__init__(source)
+        self._legacy = load(_text(self.settings.mapping), self.settings.mapping)
+        self.types = frozenset({"Patient"}).union(*(resource.types for resource in self._legacy.resources))
+        self.identifier_systems = frozenset({self._legacy.source.identifier_system})
+        self.answer_depends_on = DependsOn(self._legacy.source.answer_depends_on)
+        self._context = Context(zone=source.timezone)
+        self._database = open_database(self.settings)
+
+    async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
+        """The person first, then every wanted resource of theirs, as each comes in."""
+        person = await self._linked(ask, call) or await self._looked_up(ask, call)
+        for record in person.records:
+            yield record
+        wanted = [resource for resource in self._legacy.resources if resource.types & ask.types]
+        questions = [(resource, local_id) for local_id in person.local_ids for resource in wanted]
+        tasks = [asyncio.create_task(self._resource(each, local_id, ask, call)) for each, local_id in questions]
+        try:
+            failures: list[tuple[Resource, SourceError]] = []
+            for done in asyncio.as_completed(tasks):
+                resource, outcome = await done
+                if isinstance(outcome, SourceError):
+                    failures.append((resource, outcome))
+                else:
+                    yield outcome
+            if failures and len(failures) == len(tasks):
+                raise failures[0][1]
+            for resource, error in failures:
+                yield self._record(f"{resource.name}.{records.FAILED}.{error.code}", resource.types & ask.types)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def read(self, record: SourceRecord) -> Iterable[Fact | Gap]:
+        return records.read_record(self._legacy, record, self.source.timezone)
+
+    async def check(self, call: Call) -> Health:
+        """What the account may do, and every query of the mapping file, run about nobody.
+
+        Raises SettingsError for an account that may write: read-only is proved, not promised.
+        """
+        account = await self._database.run(self._database.account, call)
+        if account.writes:
+            raise SettingsError(
+                f"the account can write: it {'; it '.join(account.writes)}. Give Sherwood an account that only reads"
+            )
+        warnings = list(account.warnings)
+        if self._database.can_be_overheard:
+            warnings.append("the connection is not encrypted: write tls = true")
+        for query, values in self._questions():
+            await self._database.rows(query, values, call, 1)
+
+            async def scans(connection: Any, query: Query = query, values: Mapping[str, Any] = values) -> bool:
+                return await self._database.scans(connection, query, values)
+
+            if await self._database.run(scans, call):
+                warnings.append(f"{query.name}: the query reads a table from end to end: it needs an index")
+        return Health(detail=account.detail, warnings=tuple(warnings))
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    def _questions(self) -> list[tuple[Query, Mapping[str, Any]]]:
+        """Every query, with values that are nobody's."""
+        look_up, number = self._legacy.look_up, self.settings.check_identifier
+        nobody = Subject(identifiers=(), birth_date=datetime(1900, 1, 1, tzinfo=UTC).date(), family="-", given="-")
+        local = {"local_id": _NOBODY[look_up.table.local_id_type]}
+        found: list[tuple[Query, Mapping[str, Any]]] = [(look_up.query, self._asked_by(number, nobody))]
+        found += [(look_up.by_id, local)] if look_up.by_id is not None else []
+        return found + [(resource.query, local) for resource in self._legacy.resources]
+
+    async def _linked(self, ask: Ask, call: Call) -> _Person | None:
+        """Demographics of the local ids that are already linked; None when the source has no such query or ids."""
+        query = self._legacy.look_up.by_id
+        if query is None:
+            return None
+        kind = self._legacy.look_up.table.local_id_type
+        parts: list[bytes] = []
+        known: list[str] = []
+        for linked in ask.subject.local_ids:
+            local_id = linked.removeprefix(_NATIVE)
+            if not _is_one(local_id, kind):
+                continue
+            fetched = await self._database.rows(query, self._by_local_id(local_id), call, query.max_rows)
+            people = self._people(fetched)
+            if any(self._local_id(person) == local_id for person in people):
+                parts.append(document(fetched.rows))
+                known.append(local_id)
+        if not known:
+            return None
+        return _Person(records=(self._record(records.BY_ID, {"Patient"}, *parts),), local_ids=tuple(known))
+
+    async def _looked_up(self, ask: Ask, call: Call) -> _Person:
+        """The person by identifier: the current one first, superseded ones when that is not known."""
+        look_up = self._legacy.look_up
+        system = self._legacy.source.identifier_system
+        numbers = [each.value for each in ask.subject.identifiers if each.system == system]
+        unknown: list[bytes] = []
+        for number in numbers:
+            values = self._asked_by(number, ask.subject)
+            if look_up.query.statement.parameters - values.keys():
+                raise SourceRequest("the look-up needs more about the person than is known")
+            fetched = await self._database.rows(look_up.query, values, call, look_up.query.max_rows)
+            people = self._people(fetched)
+            if people:
+                return self._person(people, numbers, document(fetched.rows), ask)
+            unknown.append(document(fetched.rows))
+        wanted = {"Patient"} | (ask.types & self.types)
+        nobody = unknown or [document([])]
+        return _Person(records=(self._record(records.NOT_FOUND, wanted, *nobody),))
+
+    def _people(self, fetched: Fetched) -> list[dict[str, Any]]:
+        """The rows of people who are still there. Raises SourceInvalid for a crowd."""
+        meaning, table = self._legacy.look_up.meaning, self._legacy.look_up.table
+        if len(fetched.rows) > table.max_people or fetched.truncated:
+            raise SourceInvalid("the look-up answered with more people than one identifier can belong to")
+        understood = [meaning.understood(row) for row in fetched.rows]
+        return [row for row in understood if meaning.fate(row) is not Fate.GONE]
+
+    def _person(self, people: list[dict[str, Any]], numbers: list[str], body: bytes, ask: Ask) -> _Person:
+        """Who of the people in the answer to ask on about: those whose own number is one that was asked for."""
+        matching = [person for person in people if self._is_one_of(person, numbers)]
+        if not matching:
+            wanted = {"Patient"} | (ask.types & self.types)
+            return _Person(records=(self._record(records.MISMATCH, wanted, body),))
+        local_ids = tuple(dict.fromkeys(self._local_id(person) for person in matching))
+        if "" in local_ids:
+            raise SourceInvalid("the source gave a person without a usable id")
+        return _Person(records=(self._record(records.PATIENT, {"Patient"}, body),), local_ids=local_ids)
+
+    def _is_one_of(self, person: dict[str, Any], numbers: list[str]) -> bool:
+        """Whether the person's own number was among those asked for; without `number` the gateway alone finds out."""
+        stated_at = self._legacy.look_up.number
+        if stated_at is None:
+            return True
+        try:
+            stated = as_text(stated_at.search(person), self._context)
+        except Unreadable:
+            return False
+        return _compact(stated) in {_compact(number) for number in numbers}
+
+    def _local_id(self, person: dict[str, Any]) -> str:
+        try:
+            return as_text(self._legacy.look_up.local_id.search(person), self._context)
+        except Unreadable:
+            return ""
+
+    async def _resource(
+        self, resource: Resource, local_id: str, ask: Ask, call: Call
+    ) -> tuple[Resource, SourceRecord | SourceError]:
+        """One resource of one local id; its failure is a value, so that the others go on."""
+        max_rows = self.settings.max_rows or resource.query.max_rows
+        try:
+            fetched = await self._database.rows(resource.query, self._by_local_id(local_id), call, max_rows)
+        except SourceError as error:
+            return resource, error
+        kind = resource.name if fetched.rows else f"{resource.name}.{records.EMPTY}"
+        types = resource.types & ask.types
+        return resource, self._record(kind, types, document(fetched.rows), truncated=fetched.truncated)
+
+    def _by_local_id(self, local_id: str) -> Mapping[str, Any]:
+        return {"local_id": _bound(local_id, self._legacy.look_up.table.local_id_type)}
+
+    def _asked_by(self, number: str, subject: Subject) -> Mapping[str, Any]:
+        """What the parameters of the look-up stand for; one without a value is left out."""
+        compact = _compact(number)
+        kind = self._legacy.look_up.table.number_type
+        values = {
+            "identifier": _bound(number, kind),
+            "nhs_number": _bound(compact, kind),
+            "nhs_number_spaced": f"{compact[:3]} {compact[3:6]} {compact[6:]}",
+            "birth_date": subject.birth_date,
+            "family": subject.family,
+            "given": subject.given,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _record(self, kind: str, types: Iterable[str], *parts: bytes, truncated: bool = False) -> SourceRecord:
+        return SourceRecord(
+            kind=kind, types=frozenset(types), parts=parts, retrieved=datetime.now(UTC), truncated=truncated
+        )
+
+
+def _text(mapping: str) -> str:
+    try:
+        return read_resource(mapping)
+    except SettingsError as error:
+        raise SettingsError(f"mapping {error}") from None
+
+
+def _bound(value: str, kind: IdType) -> str | int:
+    """The value as its column's type. Raises SourceRequest for one that the column cannot hold."""
+    if not _is_one(value, kind):
+        raise SourceRequest("an identifier is not of the type that the mapping says its column has")
+    return int(value) if kind == "integer" else value
+
+
+def _is_one(value: str, kind: IdType) -> bool:
+    if kind == "integer":
+        return value.isascii() and value.isdigit() and len(value) <= 18
+    return kind == "text" or _UUID.fullmatch(value) is not None
+
+
+def _compact(number: str) -> str:
+    return number.replace(" ", "").replace("-", "")
