@@ -55,6 +55,8 @@ class _Held:
     """What a running query can be stopped by, once it has a connection."""
 
     handle: Any = None
+    stopping: bool = False
+    """The server is being told to stop: the word may arrive when the query has ended."""
 
 
 class Database(ABC):
@@ -145,8 +147,15 @@ class Database(ABC):
             self.reachable()
             async with self._connected() as connection:
                 held.handle = self.handle((await connection.get_raw_connection()).driver_connection)
-                await self.begin(connection, seconds)
-                return await work(connection)
+                try:
+                    await self.begin(connection, seconds)
+                    return await work(connection)
+                finally:
+                    # From here on a stop would hit whatever the connection is used for next. One that is under way
+                    # already must find nobody there.
+                    held.handle = None
+                    if held.stopping:
+                        await connection.invalidate()
         except Exception as error:
             told = translated(error)
             if told is None:
@@ -177,8 +186,9 @@ class Database(ABC):
         try:
             async with asyncio.timeout(_STOP_WITHIN_S):
                 # Told again while it runs: a first word may come before the statement has begun.
-                while held.handle is not None and not task.done():
-                    await self.stop(held.handle)
+                held.stopping = True
+                while (handle := held.handle) is not None:
+                    await self.stop(handle)
                     await asyncio.wait([task], timeout=_STOP_AGAIN_S)
         except Exception:  # noqa: S110  (what stays is to break off the connection, which cancelling does)
             pass

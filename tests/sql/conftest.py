@@ -30,7 +30,8 @@ from schema.model.fact import Fact, Gap
 from tests.sql.logical import DDL, MAPPING, TABLES
 from tests.support.sources import person, source
 
-BACKENDS = ("sqlite", "postgresql", "mariadb")
+SERVERS = ("postgresql", "mariadb")
+BACKENDS = ("sqlite", *SERVERS)
 PASSWORD = "read-only: a test's"
 ADMIN = {
     "postgresql": os.environ.get("SHERWOOD_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/test"),
@@ -116,6 +117,18 @@ def make_legacy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 def legacy(request: pytest.FixtureRequest, make_legacy: Callable[[str], Legacy]) -> Legacy:
     """Each of the databases in turn."""
     return make_legacy(request.param)
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest, make_legacy: Callable[[str], Legacy]) -> Legacy:
+    """Each of those that are servers."""
+    return make_legacy(request.param)
+
+
+@pytest.fixture
+def every(make_legacy: Callable[[str], Legacy]) -> list[Legacy]:
+    """All of them, to be compared."""
+    return [make_legacy(backend) for backend in BACKENDS]
 
 
 @pytest.fixture

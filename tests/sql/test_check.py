@@ -12,7 +12,7 @@ from adapters.sdk.resources import read_resource
 from adapters.sdk.secrets import Secret
 from adapters.sql.mariadb import granted_privileges, granted_roles
 from adapters.testing.conformance import call
-from tests.sql.conftest import ADMIN, BACKENDS, Legacy, records_of
+from tests.sql.conftest import ADMIN, Legacy, records_of
 from tests.sql.logical import KNOWN, MAPPING
 from tests.support.sources import person
 
@@ -173,15 +173,13 @@ async def test_a_database_that_is_not_there_is_unavailable(sqlite: Legacy, url: 
             await adapter.check(call())
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-async def test_even_an_account_that_may_write_cannot_write_through_us(make_legacy: Any, backend: str) -> None:
-    legacy = make_legacy(backend)
-    table = "client" if backend == "sqlite" else f"{legacy.name}.client"
+async def test_even_an_account_that_may_write_cannot_write_through_us(legacy: Legacy) -> None:
+    table = "client" if legacy.backend == "sqlite" else f"{legacy.name}.client"
 
     async def work(connection: Any) -> Any:
         return await connection.exec_driver_sql(f"DELETE FROM {table}")
 
-    settings = {} if backend == "sqlite" else {"url": ADMIN[backend], "password": None}
+    settings = {} if legacy.backend == "sqlite" else {"url": ADMIN[legacy.backend], "password": None}
     async with legacy.opened(**settings) as adapter:
         with pytest.raises(SourceError):
             await adapter._database.run(work, call())

@@ -84,17 +84,15 @@ async def test_a_mistake_of_our_own_is_not_taken_for_the_databases(sqlite: Legac
             await adapter._database.run(work, call())
 
 
-@pytest.mark.parametrize("backend", ["postgresql", "mariadb"])
-async def test_a_connection_that_the_server_dropped_is_made_anew(make_legacy: Any, backend: str) -> None:
+async def test_a_connection_that_the_server_dropped_is_made_anew(server: Legacy) -> None:
     """A firewall or a restart: the next question is answered, not failed for the last one's connection."""
     drop = {
         "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'",
         "mariadb": "KILL USER {name}",
     }
-    legacy = make_legacy(backend)
-    async with legacy.opened() as adapter:
+    async with server.opened() as adapter:
         assert await records_of(adapter, KNOWN)
-        await legacy.run(drop[backend].format(name=legacy.name))
+        await server.run(drop[server.backend].format(name=server.name))
         assert len(await answer_of(adapter, KNOWN)) == 16
 
 

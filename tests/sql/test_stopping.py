@@ -112,19 +112,32 @@ async def test_a_fetch_that_is_closed_early_leaves_no_query(legacy: Legacy, tmp_
         await until(0)
 
 
-@pytest.mark.parametrize("backend", ["postgresql", "mariadb"])
-async def test_the_server_ends_a_query_by_itself(make_legacy: Any, backend: str) -> None:
+async def test_the_server_ends_a_query_by_itself(server: Legacy) -> None:
     """Should this process be stopped or cut off, nobody is left to cancel: the server knows the limit too."""
     sleep = {"postgresql": "SELECT pg_sleep(60)", "mariadb": "SELECT count(*) FROM score WHERE SLEEP(60) = 0"}
-    async with make_legacy(backend).opened() as adapter:
+    async with server.opened() as adapter:
         database = adapter._database
         async with asyncio.timeout(CEILING_S), database.engine.connect() as connection:
             await database.begin(connection, 0.2)
             with pytest.raises(DBAPIError) as caught:
-                await connection.exec_driver_sql(sleep[backend])
+                await connection.exec_driver_sql(sleep[server.backend])
     told = translated(caught.value)
     assert isinstance(told, SourceTimeout)
     assert str(told) == "the database ended the query at its time limit"
+
+
+async def test_a_stop_never_reaches_the_next_question(legacy: Legacy) -> None:
+    """A stop may arrive when its query has just ended by itself, and the connection serves somebody else."""
+    async with legacy.opened(pool_size=1) as adapter:
+        await records_of(adapter, KNOWN)
+        for turns in range(0, 120, 3):
+            leaving = asyncio.create_task(records_of(adapter, KNOWN))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            leaving.cancel()
+            await asyncio.wait([leaving])
+            found = await answer_of(adapter, KNOWN)
+            assert not [gap for gap in found if isinstance(gap, Gap) and gap.kind is GapKind.FAILED]
 
 
 async def test_questions_wait_for_one_another_no_longer_than_their_deadline(legacy: Legacy, tmp_path: Path) -> None:
