@@ -205,7 +205,7 @@ class LocalOnly:
 
     def __init__(self, host: str) -> None:
         """`host` is the address the gateway listens on. Raises AccessSetup when it is not a loopback address."""
-        if not _is_loopback(host):
+        if not is_loopback(host):
             raise AccessSetup("without [[access.tokens]] the gateway listens on loopback only: set host to 127.0.0.1")
 
     def authenticate(self, headers: Mapping[str, str]) -> Actor:
@@ -213,7 +213,7 @@ class LocalOnly:
         if _header(headers, "forwarded") or _header(headers, "x-forwarded-for"):
             raise NotAuthenticated("this gateway has no tokens configured and cannot be used through a proxy")
         host = _header(headers, "host")
-        if not _is_loopback(_without_port(host)):
+        if not is_loopback(_without_port(host)):
             raise NotAuthenticated("this gateway answers this machine only: call it as 127.0.0.1 or localhost")
         return self.ACTOR
 
@@ -262,7 +262,8 @@ def _without_port(host: str) -> str:
     return host.partition(":")[0]
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
     if host.lower() == "localhost":
         return True
     try:

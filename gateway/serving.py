@@ -1,7 +1,6 @@
 """Serving over HTTP: the listening socket, the refusal to be open to strangers, and an orderly end."""
 
 import asyncio
-import ipaddress
 import os
 import socket
 from collections.abc import Callable, Coroutine
@@ -10,6 +9,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.access import is_loopback
 from gateway.config import Config
 from gateway.opening import open_service
 from gateway.problems import CommandError
@@ -29,14 +29,6 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
         return
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(main)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def bind(host: str, port: int) -> socket.socket:

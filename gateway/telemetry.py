@@ -81,7 +81,6 @@ class Metrics:
             registry=self.registry,
             buckets=_BUCKETS,
         )
-        self.facts = Counter("sherwood_facts_total", "Facts shown, by source.", ["source"], registry=self.registry)
         self.identity = Counter(
             "sherwood_identity_total", "Decisions about source records, by grade.", ["source", "grade"],
             registry=self.registry,

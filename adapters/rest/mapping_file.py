@@ -143,7 +143,7 @@ Paging = Annotated[NoPaging | PagePaging | CursorPaging | LinkPaging, Field(disc
 class ResourceTable(RowSpec):
     """`[[resource]]`: a request about a known person, and how its rows become facts."""
 
-    name: str = Field(pattern=r"[a-z][a-z0-9_-]*")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     shares: str | None = None
     """The name of an earlier resource whose answer these facts are read from too: it is not asked for twice."""
     path: str | None = None
