@@ -1,6 +1,6 @@
 """What a message of a feed costs the listener, durable before the answer: CPU of this process, wall time, memory.
 
-    python -m bench.hl7v2_feed [messages] [connections]
+    python -m bench.hl7v2_feed [messages] [connections] [store URL]
 
 The senders are another process, so that what they cost is not in the figure. With 200000 messages the growth of memory
 from the 50000th on is printed too.
@@ -13,11 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from adapters.hl7v2.feed import FeedSettings, SqliteStore, listening
+from adapters.hl7v2.feed import FeedSettings, Store, listening, open_store
 from adapters.hl7v2.mllp import FrameReader, frame
 
 LINES = [
-    r"PID|1||9990000018^^^NHS^NH~{mrn}^^^RBI^MR||WEATHERBY^Ottoline^^^Mrs||19580612|F|||1 Quay^^Ravensbrook|||||||||||"
+    r"PID|1||{nhs}^^^NHS^NH~{mrn}^^^RBI^MR||WEATHERBY^Ottoline^^^Mrs||19580612|F|||1 Quay^^Ravensbrook|||||||||||"
     r"||||||||||NSTS01",
     "PV1|1|I|AMU^B2^07||||||||||||||||SP7^^^RBI^VN|||||||||||||||||||||||||202603160900",
     "OBR|1|P{at}|F{at}|24325-3^Liver function^LN|||202603170130",
@@ -25,9 +25,10 @@ LINES = [
 ]
 
 
-def message(at: int) -> bytes:
+def message(at: int, nhs: str = "9990000018", mrn: str = "") -> bytes:
+    """A result of 858 bytes, of one of 5000 people where none is given."""
     head = rf"MSH|^~\&|LAB|RBI|S|S|20260317100000||ORU^R01|{at}|P|2.4"
-    return "\r".join([head, *(line.format(at=at, mrn=at % 5000) for line in LINES), ""]).encode()
+    return "\r".join([head, *(line.format(at=at, nhs=nhs, mrn=mrn or at % 5000) for line in LINES), ""]).encode()
 
 
 async def lane(port: int, first: int, last: int, step: int) -> None:
@@ -52,7 +53,7 @@ def resident_mib() -> float:
     return pages * resource.getpagesize() / 1048576
 
 
-async def watch(store: SqliteStore, marks: dict[int, float], messages: int) -> None:
+async def watch(store: Store, marks: dict[int, float], messages: int) -> None:
     """Note the memory at 50000 messages and at the end."""
     wanted = [mark for mark in (50_000, messages) if mark <= messages]
     while wanted:
@@ -62,10 +63,10 @@ async def watch(store: SqliteStore, marks: dict[int, float], messages: int) -> N
             await asyncio.sleep(1)
 
 
-async def main(messages: int, connections: int) -> None:
+async def main(messages: int, connections: int, where: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        settings = FeedSettings(store=Path(folder) / "feed.db")
-        store = SqliteStore(settings.store)
+        settings = FeedSettings(store=where or f"{folder}/feed.db")
+        store = await open_store(settings)
         marks: dict[int, float] = {}
         async with listening(settings, store) as port:
             before = resident_mib()
@@ -95,4 +96,5 @@ if __name__ == "__main__":
         asyncio.run(send(*map(int, sys.argv[2:5])))
     else:
         count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-        asyncio.run(main(count, int(sys.argv[2]) if len(sys.argv) > 2 else 8))
+        connections = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+        asyncio.run(main(count, connections, sys.argv[3] if len(sys.argv) > 3 else ""))

@@ -1,6 +1,7 @@
 """OBR and OBX to diagnostic reports and observations. HL7 v2.5.1 sections 7.4.1, 7.4.2 and 7.4.3 (SPM).
 
-OBX-2 says how to read OBX-5; what does not read as that type is kept as words. OBX-11 says what became of a result:
+OBX-2 says how to read OBX-5; what does not read as that type is kept as words. OBX-21 (version 2.6, and earlier by
+agreement) is the number of the result itself: it counts where it says who gave it. OBX-11 says what became of a result:
 C corrects an earlier one, D deletes it, W says that it was wrong, for example another patient's.
 """
 
@@ -93,9 +94,11 @@ def observation(reading: Reading, report: Report, node: Node, key: str, subject:
     obr = report.obr.segment if report.obr is not None else None
     status = obx.text(11)
     spm = report.specimens[0] if len(report.specimens) == 1 else None
+    number = reading.entity(obx.repetitions(21)[0], "FILL") if obx.repetitions(21) else None
     return Observation(
         native_id=f"Observation/{native_key(obx, key)}",
         subject=subject,
+        identifiers=(number,) if number is not None and number.system is not None else (),
         code=code,
         categories=reading.concepts(obr, 24, table("0074")) if obr is not None else (),
         status=RESULT_STATUS.get(status, status) if status else None,

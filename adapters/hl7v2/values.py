@@ -50,7 +50,6 @@ class Reading:
     def __init__(self, message: Message, settings: ReadingSettings, zone: ZoneInfo, source_id: str) -> None:
         self.message = message
         self.settings = settings
-        self.systems = settings.systems()
         self.unreadable: Counter[tuple[str, str]] = Counter()
         """Fields that could not be read, by fact type and place."""
         self._zone = zone
@@ -118,23 +117,34 @@ class Reading:
         name = f"HL7{number}"
         return self.settings.code_systems.get(name, f"urn:x-hl7v2:{self._source_id}:{name}")
 
-    def assigner(self, authority: Repetition) -> tuple[str | None, str | None]:
-        """HD as (system URI, name): a configured name first, then an ISO OID or URI that it carries."""
-        name, universal, kind = (authority.text(part) for part in (1, 2, 3))
-        if name in self.systems:
-            return self.systems[name], name
+    def _system(self, name: str | None, universal: str | None, kind: str | None, *, own: bool = False) -> str | None:
+        """The system of an assigning authority: a configured name first, then an ISO OID or URI that it carries.
+
+        The authority of the source's own patient number may give out other numbers too, visits for example: unless the
+        number is known to be a patient's (`own`), an OID says better than that name whose it is.
+        """
+        if name in self.settings.authorities:
+            return self.settings.authorities[name]
+        systems = self.settings.systems()
+        if own and name in systems:
+            return systems[name]
         if universal and kind == "ISO":
-            return f"urn:oid:{universal}", name or universal
+            return f"urn:oid:{universal}"
         if universal and kind == "URI":
-            return universal, name
-        return None, name or universal
+            return universal
+        return systems.get(name or "")
+
+    def assigner(self, authority: Repetition, *, own: bool = False) -> tuple[str | None, str | None]:
+        """HD as (system URI, name)."""
+        name, universal, kind = (authority.text(part) for part in (1, 2, 3))
+        return self._system(name, universal, kind, own=own), name or (None if kind == "URI" else universal)
 
     def identifier(self, value: Repetition, type_code: str | None = None) -> Identifier | None:
-        """CX."""
+        """CX. Without a `type_code` it is a number of a patient."""
         number = value.text(1)
         if number is None:
             return None
-        system, assigner = self.assigner(value.component(4))
+        system, assigner = self.assigner(value.component(4), own=type_code is None)
         return Identifier(system=system, value=number, type=type_code or value.text(5), assigner=assigner)
 
     def entity(self, value: Repetition, type_code: str) -> Identifier | None:
@@ -143,9 +153,7 @@ class Reading:
         if number is None:
             return None
         name = value.text(2)
-        system = self.systems.get(name or "")
-        if system is None and value.text(3) and value.text(4) == "ISO":
-            system = f"urn:oid:{value.text(3)}"
+        system = self._system(name, value.text(3), value.text(4))
         return Identifier(system=system, value=number, type=type_code, assigner=name or value.text(3))
 
     def party(self, value: Repetition, role: str | None = None) -> Party | None:

@@ -13,9 +13,11 @@ from typing import TypeVar
 
 from adapters.hl7v2.feed import manifest
 from adapters.hl7v2.feed.folding import Fold
+from adapters.hl7v2.feed.kept import Found, State, StoreUnavailable
 from adapters.hl7v2.feed.manifest import Manifest
+from adapters.hl7v2.feed.opening import reader
 from adapters.hl7v2.feed.settings import FeedSettings
-from adapters.hl7v2.feed.store import SqliteReader, State, Store, StoreUnavailable, now
+from adapters.hl7v2.feed.store import Reader, now
 from adapters.sdk import (
     NHS_NUMBER,
     Adapter,
@@ -48,13 +50,13 @@ class Hl7v2FeedAdapter(Adapter[FeedSettings]):
     answer_depends_on = DependsOn.NOTHING
 
     def __init__(
-        self, source: Source[FeedSettings], store: Store | None = None, clock: Callable[[], datetime] = now
+        self, source: Source[FeedSettings], store: Reader | None = None, clock: Callable[[], datetime] = now
     ) -> None:
         super().__init__(source)
-        self.types = self.settings.types()
+        self.types = self.settings.held_types
         own = {self.settings.mrn_system} if self.settings.mrn_system else set()
         self.identifier_systems = frozenset({NHS_NUMBER, *own})
-        self._store: Store = store or SqliteReader(self.settings.store)
+        self._store = store or reader(self.settings)
         self._clock = clock
 
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
@@ -66,17 +68,21 @@ class Hl7v2FeedAdapter(Adapter[FeedSettings]):
         types = frozenset((ask.types | {"Patient"}) & self.types)
         at = self._clock()
         silent = self._silent(state, at)
-        for numbers_of, messages, truncated in [(one.numbers, one.messages, one.truncated) for one in found] or [
-            ((), (), False)
-        ]:
-            about = Manifest(numbers=numbers_of, complete_from=state.first, last_heard=state.last, silent=silent)
+        for one in found or [Found(numbers=(), messages=())]:
+            about = Manifest(
+                numbers=one.numbers,
+                complete_from=state.first,
+                last_heard=state.last,
+                silent=silent,
+                by_hand=one.by_hand,
+            )
             yield SourceRecord(
                 kind=KIND,
                 types=types,
-                parts=(manifest.write(about), *messages),
+                parts=(manifest.write(about), *one.messages),
                 # What a stalled feed says is as old as the last thing it heard.
                 retrieved=state.last if silent else at,
-                truncated=truncated,
+                truncated=one.truncated,
                 media_type="application/hl7-v2+er7",
                 complete_from=state.first,
             )
@@ -90,7 +96,7 @@ class Hl7v2FeedAdapter(Adapter[FeedSettings]):
             yield from _warnings(about, record)
             return
         fold = Fold(about.numbers, self.settings, self.source.timezone, self.source.id)
-        fold.take(record.parts[1:])
+        fold.take(record.parts[1:], dict(about.by_hand))
         stated: set[str | None] = set()
         undeclared: Counter[str] = Counter()
         for item in fold.items():
@@ -101,7 +107,7 @@ class Hl7v2FeedAdapter(Adapter[FeedSettings]):
             elif kind not in self.types:
                 undeclared[kind] += 1
         for kind, count in undeclared.items():
-            text = "Stated in messages of a family that the source is not configured to send."
+            text = "Stated in messages, and not among what the source is configured to hold."
             yield Gap(kind=GapKind.UNSUPPORTED, fact_type="Patient", code=kind, text=text, count=count)
         if "Patient" not in stated:
             yield Gap(kind=GapKind.UNREADABLE, fact_type=None, at="PID")
@@ -131,10 +137,9 @@ class Hl7v2FeedAdapter(Adapter[FeedSettings]):
         await self._store.close()
 
     def _keys(self, subject: Subject) -> tuple[list[str], list[str]]:
-        local = [number.removeprefix(_LOCAL) for number in subject.local_ids if number.startswith(_LOCAL)]
-        if local:
-            return local, []
-        own = [i.value for i in subject.identifiers if i.system == self.settings.mrn_system]
+        # By every number at once: a record that somebody linked by hand must not hide the one that has the NHS number.
+        own = [number.removeprefix(_LOCAL) for number in subject.local_ids if number.startswith(_LOCAL)]
+        own += [i.value for i in subject.identifiers if i.system == self.settings.mrn_system]
         return own, [i.value for i in subject.identifiers if i.system == NHS_NUMBER]
 
     def _silent(self, state: State, at: datetime) -> bool:

@@ -6,9 +6,10 @@ diagnoses are never removed because a later message leaves them out: absence is 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,6 +50,11 @@ _CLAIMED = {
 }
 _ENVELOPE = frozenset({"EVN", "MRG"})
 _DELETE_PERSON = "A29"
+LINKED_BY_HAND = "LINKED_BY_HAND"
+"""The `Gap.code` that says that facts are from a message that named nobody."""
+_NOT_TAKEN = (
+    "An operator linked a message that names nobody for certain: what it says of the person's identity is not taken."
+)
 
 
 @dataclass
@@ -76,9 +82,10 @@ class Fold:
         self._superseded: set[str] = set()
         self._gaps: Counter[Gap] = Counter()
         self._mark = ""
+        self._by_hand: dict[Message, str] = {}
 
-    def take(self, raws: tuple[bytes, ...]) -> None:
-        """All messages, in order of arrival."""
+    def take(self, raws: tuple[bytes, ...], by_hand: Mapping[str, str] = MappingProxyType({})) -> None:
+        """All messages, in order of arrival; of those an operator linked, the SHA-256 and the number they are under."""
         messages: list[Message] = []
         seen: set[bytes] = set()
         for raw in raws:
@@ -89,6 +96,9 @@ class Fold:
                 messages.append(parse(raw, self._settings.charset))
             except SourceInvalid:
                 self._gap(GapKind.UNREADABLE, None, "message")
+                continue
+            if (number := by_hand.get(digest.hex())) is not None:
+                self._by_hand[messages[-1]] = number
         for message, at in in_order(messages, self._zone):
             self._message(message, at)
 
@@ -128,18 +138,23 @@ class Fold:
         for block in blocks(message):
             pid = block.first("PID")
             named = identity.person(self._settings, pid) if pid is not None else None
-            if named is None or named.number not in self._people:
+            linked = named is None and message in self._by_hand
+            number = self._by_hand[message] if linked else named.number if named is not None else None
+            if number is None or number not in self._people:
                 continue
             concerned = True
-            one = self._people[named.number]
+            one = self._people[number]
             stated = family in READ and event != _DELETE_PERSON
             *before, whole = group(_plain(block, family) if stated else _demographic(block))
-            one.demographics.take(reading, whole, adt=family == "ADT")
+            if linked:
+                self._gap(GapKind.UNSUPPORTED, "Patient", "PID", LINKED_BY_HAND, _NOT_TAKEN)
+            else:
+                one.demographics.take(reading, whole, adt=family == "ADT")
             if stated:
                 for earlier in before:
                     whole.unmodelled += earlier.unmodelled
-                self._common(reading, family, whole, named.number, one, at)
-                self._own(reading, family, block, named.number, one)
+                self._common(reading, family, whole, number, one, at)
+                self._own(reading, family, block, number, one)
         if not concerned:
             return
         self._say_unread(message, family, event)
@@ -240,9 +255,11 @@ class Fold:
             for node in report.results
             for item in self._try("Observation", "OBX", observation, reading, report, node, key, subject)
         ]
+        # U, and no other status, means "now final, and not sent again" (table 0085).
+        unsaid = {result.native_id for obx, result in built if obx.text(11) == "U"}
         kept = self._reports.setdefault(key, Standing())
         for result in standing(built):
-            kept.add(result, at)
+            kept.add(result, at, repeats=result.native_id in unsaid)
         if report.obr is not None:
             for fact in self._try("DiagnosticReport", "OBR", diagnostic_report, reading, report, key, subject, ()):
                 kept.report = fact

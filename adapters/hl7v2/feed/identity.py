@@ -18,6 +18,9 @@ MERGES = frozenset({"A18", "A34", "A36", "A40", "A47"})
 LINK, UNLINK = "A24", "A37"
 """Two PID that are one person, or are so no longer; both numbers stay in use."""
 
+LONGEST_NUMBER = 250
+"""Characters of a whole CX (section 2.A.14): what is longer is no number, and fits no index."""
+
 _NOT_NHS = frozenset({"MR", "PI", "PT", "SS", "VN", "AN", "PN"})
 
 
@@ -48,9 +51,10 @@ def person(settings: ReadingSettings, pid: Segment) -> Person | None:
 def own_number(settings: ReadingSettings, numbers: list[Repetition]) -> str | None:
     """The source's own number among the repetitions of a CX field."""
     try:
-        return local_number(settings, numbers)
+        number = local_number(settings, numbers)
     except NoLocalNumber:
         return None
+    return number if len(number) <= LONGEST_NUMBER else None
 
 
 def nhs_number(settings: ReadingSettings, pid: Segment) -> str | None:
@@ -61,7 +65,8 @@ def nhs_number(settings: ReadingSettings, pid: Segment) -> str | None:
     found = {
         (cx.text(1) or "").replace(" ", "") for cx in pid.repetitions(3) if is_nhs(settings, cx) and not cx.text(8)
     } - {""}
-    return found.pop() if len(found) == 1 else None
+    number = found.pop() if len(found) == 1 else ""
+    return number if 0 < len(number) <= LONGEST_NUMBER else None
 
 
 def is_nhs(settings: ReadingSettings, cx: Repetition) -> bool:

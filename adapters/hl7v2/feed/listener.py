@@ -14,8 +14,9 @@ from datetime import datetime
 
 from adapters.hl7v2 import mllp
 from adapters.hl7v2.feed import acks, identity
+from adapters.hl7v2.feed.kept import Received, StoreUnavailable
 from adapters.hl7v2.feed.settings import FeedSettings
-from adapters.hl7v2.feed.store import Received, Store, StoreUnavailable, now
+from adapters.hl7v2.feed.store import Store, now
 from adapters.hl7v2.parser import Message, parse
 from adapters.sdk import SettingsError, SourceInvalid
 

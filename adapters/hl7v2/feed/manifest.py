@@ -22,6 +22,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     last_heard: datetime
     silent: bool
     """True when nothing has come for longer than expected: later messages may be missing."""
+    by_hand: tuple[tuple[str, str], ...] = ()
+    """Messages that name nobody and that an operator linked: the SHA-256 of each, and the number it was linked to."""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -1,11 +1,13 @@
 """What the `settings` table of an HL7 v2 feed may say."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from adapters.hl7v2.settings import ReadingSettings
+from adapters.sdk.secrets import Secret
 
 Family = Literal["ADT", "ORU", "SIU", "MDM", "RDE", "VXU", "REF"]
 
@@ -26,8 +28,15 @@ TYPES: dict[Family, frozenset[str]] = {
 class FeedSettings(ReadingSettings):
     """Where the messages are kept, where they arrive, and what their sender's habits are."""
 
-    store: Path
-    """The SQLite file that the listener writes and the gateway reads."""
+    store: str
+    """What the listener writes and the gateway reads: the path of a SQLite file, relative to the folder of the
+    configuration, or "postgresql://user@host/database". No other feed may keep its messages in it."""
+    store_password: Secret | None = None
+    """PostgreSQL: `env:NAME` or `file:path`; read whenever a connection is made."""
+    store_tls: bool = False
+    """PostgreSQL: speak TLS to the server, its name checked against its certificate."""
+    store_ca: str | None = None
+    """Path of a PEM file: the only certificate authorities trusted for the server, instead of the system's."""
     host: str = "127.0.0.1"
     """Address on which the listener listens, and at which `check` looks for it."""
     port: int = Field(default=0, ge=0, le=65535)
@@ -39,6 +48,8 @@ class FeedSettings(ReadingSettings):
     """File of the authority whose certificates senders must show."""
     messages: tuple[Family, ...] = ("ADT", "ORU", "SIU", "MDM", "RDE", "VXU", "REF")
     """The families that the sender is known to send: what it never sends it does not hold."""
+    types: tuple[str, ...] = ()
+    """The fact types that it fills, of those that its families may carry; all of them unless named."""
     processing: tuple[Literal["P", "T", "D"], ...] = ("P",)
     """MSH-11 of messages that belong to the record: test and training messages do not."""
     expected_silence_s: int = Field(default=3600, ge=1)
@@ -52,6 +63,26 @@ class FeedSettings(ReadingSettings):
     max_messages: int = Field(default=20_000, ge=1)
     """Messages of one person that are read; with more, the newest are, and the answer is TRUNCATED."""
 
+    @field_validator("store", mode="before")
+    @classmethod
+    def _a_file_or_a_server(cls, store: Any, info: ValidationInfo) -> Any:
+        if isinstance(store, Path):
+            store = str(store)
+        if not isinstance(store, str) or not store:
+            raise ValueError("write the path of a file, or postgresql://user@host/database")
+        if "://" not in store:
+            return str(Path((info.context or {}).get("folder", "")) / store)
+        try:
+            url = urlsplit(store)
+            password, complete = url.password, url.hostname and url.username and url.path.strip("/") and url.port != 0
+        except ValueError:
+            raise ValueError("is not a URL") from None
+        if url.scheme != "postgresql" or not complete or url.query or url.fragment:
+            raise ValueError("a URL names the user, the host and the database: postgresql://user@host/database")
+        if password is not None:
+            raise ValueError("a URL carries no password: write store_password = env:NAME or file:path")
+        return store
+
     @field_validator("messages", "processing")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -63,8 +94,33 @@ class FeedSettings(ReadingSettings):
     def _consistent(self) -> Self:
         if (self.tls_key or self.tls_client_ca) and not self.tls_cert:
             raise ValueError("tls_cert: tls_key and tls_client_ca need the listener's certificate")
+        if self.store_ca is not None and not self.store_tls:
+            raise ValueError("store_tls: write true where store_ca is given")
+        if not self.on_server and (self.store_password is not None or self.store_tls):
+            raise ValueError("store: a SQLite file has no password and no TLS")
+        if strangers := set(self.types) - self._carried():
+            raise ValueError(f"types: {sorted(strangers)[0]} is none that its messages carry")
         return self
 
-    def types(self) -> frozenset[str]:
-        """The fact types that this source holds."""
+    def _carried(self) -> frozenset[str]:
         return frozenset().union(*(TYPES[family] for family in self.messages))
+
+    @property
+    def on_server(self) -> bool:
+        """True for PostgreSQL, false for a file."""
+        return "://" in self.store
+
+    @property
+    def server(self) -> SplitResult:
+        """The parts of the URL."""
+        return urlsplit(self.store)
+
+    @property
+    def file(self) -> Path:
+        """SQLite: the file."""
+        return Path(self.store)
+
+    @property
+    def held_types(self) -> frozenset[str]:
+        """The fact types that this source holds."""
+        return frozenset(self.types) | {"Patient"} if self.types else self._carried()

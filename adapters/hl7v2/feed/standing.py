@@ -1,7 +1,8 @@
 """Results as the messages of an order leave them. HL7 v2.5.1 section 7.4.2.11 (OBX-11, table 0085) and 4.5.1 (numbers).
 
 A result is the same result when order, code and sub-id are the same. C, D and W take its place, as does a final result
-that of a preliminary one. Two final results that differ and that nobody called a correction are both kept.
+that of a preliminary one, value or none; U alone says that the preliminary value stands. Two final results that differ
+and that nobody called a correction are both kept.
 """
 
 from dataclasses import dataclass, field
@@ -49,23 +50,23 @@ class Standing:
     report: DiagnosticReport | None = None
     results: list[Result] = field(default_factory=list)
 
-    def add(self, fact: Observation, at: When | None) -> None:
-        """One more result, of a message that was sent then."""
+    def add(self, fact: Observation, at: When | None, *, repeats: bool = False) -> None:
+        """One more result, of a message that was sent then; `repeats`: its value, left out, is what was said before."""
         known = [old for old in self.results if old.fact.native_id == fact.native_id]
         if any(replace(old.fact, native_id=fact.native_id) == fact for old in known):
             return
         same_time = [old for old in known if old.fact.effective == fact.effective]
         before = same_time or known
-        if len(before) == 1 and self._follows(before[0], fact, at):
+        if len(before) == 1 and self._follows(before[0], fact, at, repeats):
             return
         self.results.append(Result(fact, at))
 
-    def _follows(self, old: Result, new: Observation, at: When | None) -> bool:
+    def _follows(self, old: Result, new: Observation, at: When | None, repeats: bool) -> bool:
         """Whether the new statement has found its place in the old one's."""
         if new.status in _CORRECTION or old.fact.status in _OPEN:
-            # "Now final", with the value left out: what was said stands.
-            silent = new.status not in _CORRECTION and not _says_something(new)
-            old.fact = replace(old.fact, status=new.status) if silent else new
+            # A final result without a value has none, whatever a preliminary one said: it may have been haemolysed.
+            unsaid = repeats and not _says_something(new)
+            old.fact = replace(old.fact, status=new.status) if unsaid else new
             old.at = at
             return True
         # The original of a correction that came late is what was corrected, unless it was certainly sent afterwards.
@@ -82,7 +83,9 @@ class Standing:
             found.append(one.fact if again == 1 else replace(one.fact, native_id=f"{native_id}-{again}"))
         if self.report is not None:
             results = tuple(fact.native_id for fact in found)
-            found.append(replace(self.report, results=results))
+            # A report of which every result was somebody else's, or never was, is no report about this person.
+            withdrawn = bool(found) and all(fact.entered_in_error for fact in found)
+            found.append(replace(self.report, results=results, entered_in_error=withdrawn))
         return found
 
 

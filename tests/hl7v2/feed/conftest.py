@@ -1,6 +1,7 @@
 """What the feed tests share: a store on disk, a listener before it, a sender, and an adapter that reads the store."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from adapters.hl7v2.feed import FeedSettings, Hl7v2FeedAdapter, SqliteStore, listening
+from adapters.hl7v2.feed import FeedSettings, Hl7v2FeedAdapter, Store, listening, open_store
 from adapters.hl7v2.feed.listener import Listener
 from adapters.sdk import Ask, Subject
 from adapters.testing.conformance import call
 from schema.model.fact import Fact, Gap
+from tests.hl7v2.feed import stores
 from tests.support.mllp_sender import Sender
 from tests.support.sources import person, source
 
@@ -33,10 +35,14 @@ def message(kind: str, *segments: str, control: str = "1", at: str = "2026031710
 class Feed:
     """A feed in a test: what was sent is on disk, and can be asked about."""
 
-    def __init__(self, path: Path, **settings: Any) -> None:
-        self.settings = FeedSettings(**{"store": path, **settings})
+    def __init__(self, settings: FeedSettings) -> None:
+        self.settings = settings
         self.now = NOON
-        self.store = SqliteStore(path, lambda: self.now)
+        self.store: Store
+
+    async def rows(self) -> list[tuple[str, str, bytes]]:
+        """Control id, state and bytes of what is kept, past the store."""
+        return await stores.rows(self.settings.store)
 
     @property
     def adapter(self) -> Hl7v2FeedAdapter:
@@ -63,15 +69,35 @@ class Feed:
 
 
 @pytest.fixture
-def feed(tmp_path: Path) -> Callable[..., Any]:
+def backend() -> str:
+    """Where what is tested is not the store, the plainest one will do; other modules say "both"."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    with stores.database() as url:
+        yield url
+
+
+@pytest.fixture
+def where(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """An empty store, as settings name it."""
+    if backend == "sqlite":
+        return str(tmp_path / "feed.db")
+    url: str = request.getfixturevalue("database")
+    asyncio.run(stores.emptied(url))
+    return url
+
+
+@pytest.fixture
+def feed(where: str) -> Callable[..., Any]:
     """Opens a feed for the length of a `async with`."""
 
     @asynccontextmanager
     async def opened(**settings: Any) -> AsyncIterator[Feed]:
-        one = Feed(tmp_path / "feed.db", **settings)
-        try:
+        one = Feed(FeedSettings(**{"store": where, **settings}))
+        async with await open_store(one.settings, lambda: one.now) as one.store:
             yield one
-        finally:
-            await one.store.close()
 
     return opened

@@ -10,17 +10,24 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from adapters.hl7v2.feed import FeedSettings, Hl7v2FeedAdapter, SqliteStore, listening
+from adapters.hl7v2.feed import FeedSettings, Hl7v2FeedAdapter, listening, open_store
 from adapters.sdk import Ask, SourceInvalid, SourceUnavailable
 from adapters.testing.conformance import AdapterConformance, call
 from schema.model.clinical import Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
 from tests.hl7v2.feed.conftest import NOON, PID, PID_MRN, Feed, message
+from tests.hl7v2.feed.stores import BACKENDS
 from tests.hl7v2.feed.test_folding import ADMIT, OBR, obx
 from tests.support.mllp_sender import Sender
 from tests.support.sources import person, source
 
 Feeds = Callable[..., Any]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Both."""
+    return str(request.param)
 
 
 class TestTheFeed(AdapterConformance):
@@ -30,15 +37,15 @@ class TestTheFeed(AdapterConformance):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Hl7v2FeedAdapter]:
         with TemporaryDirectory() as folder:
-            settings = FeedSettings(store=Path(folder) / "feed.db")
-            store = SqliteStore(settings.store)
-            try:
-                async with listening(settings, store) as port, Sender(port) as sender:
-                    await sender.send(message("ADT^A01", PID, ADMIT, "AL1|1|DA|91936005^Penicillin^SCT", control="1"))
-                    await sender.send(message("ORU^R01", PID_MRN, OBR, obx("120"), control="2"))
-                    yield Hl7v2FeedAdapter(source(settings))
-            finally:
-                await store.close()
+            settings = FeedSettings(store=f"{folder}/feed.db")
+            async with (
+                await open_store(settings) as store,
+                listening(settings, store) as port,
+                Sender(port) as sender,
+            ):
+                await sender.send(message("ADT^A01", PID, ADMIT, "AL1|1|DA|91936005^Penicillin^SCT", control="1"))
+                await sender.send(message("ORU^R01", PID_MRN, OBR, obx("120"), control="2"))
+                yield Hl7v2FeedAdapter(source(settings))
 
 
 async def records(one: Feed, *numbers: str) -> list[Any]:
@@ -82,7 +89,7 @@ async def test_a_feed_that_has_heard_nothing_knows_nothing_of_anybody_and_does_n
 
 
 async def test_a_store_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    adapter = Hl7v2FeedAdapter(source(FeedSettings(store=tmp_path / "none.db")))
+    adapter = Hl7v2FeedAdapter(source(FeedSettings(store=str(tmp_path / "none.db"))))
     with pytest.raises(SourceUnavailable):
         await adapter.check(call())
 
@@ -95,6 +102,7 @@ async def test_what_was_kept_is_read_after_the_listener_has_gone(feed: Feeds) ->
         ask = Ask(subjects=(person("9990000018"),), types=alone.types)
         (record,) = [record async for record in alone.fetch(ask, call())]
         assert any(isinstance(fact, Patient) for fact in alone.read(record))
+        await alone.close()
 
 
 async def test_check_counts_what_names_nobody_and_what_cannot_be_read(feed: Feeds) -> None:
@@ -130,6 +138,14 @@ async def test_a_corrected_nhs_number_leads_to_the_person_and_the_old_one_to_nob
         await one.hear(message("ADT^A28", PID.replace("9990000018", "9990000034")), message("ADT^A31", PID))
         assert [p.native_id for p in await one.ask() if isinstance(p, Patient)] == ["Patient/880417"]
         assert [g.code for g in await one.ask("9990000034") if isinstance(g, Gap)] == [PATIENT_NOT_FOUND]
+
+
+async def test_a_record_linked_by_hand_does_not_hide_the_one_that_has_the_number(feed: Feeds) -> None:
+    async with feed() as one:
+        bare = PID.replace("9990000018", "").replace("880417", "880999").replace("NSTS01", "")
+        await one.hear(message("ADT^A28", PID, control="1"), message("ADT^A28", bare, control="2"))
+        found = await one.ask(local=("Patient/880999",))
+        assert {p.native_id for p in found if isinstance(p, Patient)} == {"Patient/880417", "Patient/880999"}
 
 
 async def test_a_new_number_does_not_inherit_the_status_of_the_old_one(feed: Feeds) -> None:

@@ -79,6 +79,16 @@ async def test_a_final_result_replaces_the_preliminary_one_and_keeps_a_value_it_
         assert (result.status, values([result])) == ("final", ["120"])
 
 
+async def test_a_final_result_without_a_value_takes_back_the_preliminary_one(feed: Feeds) -> None:
+    async with feed() as one:
+        await one.hear(message("ORU^R01", PID, OBR, obx("6.1", "P"), control="1", at="20260317020000"))
+        haemolysed = "NTE|1|L|Haemolysed: not reported."
+        await one.hear(message("ORU^R01", PID, OBR, obx("", "F"), haemolysed, control="2", at="20260317030000"))
+        (result,) = of(Observation, await one.ask())
+        assert (result.status, result.value_quantity, result.value_string) == ("final", None, None)
+        assert [note.text for note in result.notes] == ["Haemolysed: not reported."]
+
+
 async def test_two_final_results_that_differ_without_a_correction_are_both_kept(feed: Feeds) -> None:
     async with feed() as one:
         await one.hear(message("ORU^R01", PID, OBR, obx("120"), control="1", at="20260317020000"))
@@ -240,7 +250,10 @@ async def test_two_people_in_one_message_stay_two(feed: Feeds) -> None:
         stranger = "PID|2||660002^^^RBI^MR||STRANGER^Someone||19700101|M"
         await one.hear(message("ORU^R01", PID, OBR, obx("1"), stranger, OBR.replace("F1", "F2"), obx("2")))
         assert values(await one.ask()) == ["1"]
-        assert values(await one.ask(local=("Patient/660002",))) == ["2"]
+        # With the stranger's number linked by hand both records come, and neither has taken anything from the other.
+        both = of(Observation, await one.ask(local=("Patient/660002",)))
+        said = sorted(zip([one.subject for one in both], values(list(both)), strict=True))
+        assert said == [("Patient/660002", "2"), ("Patient/880417", "1")]
 
 
 # Repetition and order

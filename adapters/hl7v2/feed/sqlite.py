@@ -1,0 +1,122 @@
+"""The tables of a feed in one SQLite file: write-ahead log, synchronous FULL, one thread that writes.
+
+sqlite.org/pragma.html#pragma_synchronous: with these a commit has returned only when the log is on the disk. Several
+processes may read; those that write (the listener, an operator's link) wait for one another.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from adapters.hl7v2.feed.kept import StoreUnavailable
+from adapters.hl7v2.feed.statements import Rows, Script, Statement, tables
+
+T = TypeVar("T")
+
+
+class SqliteDatabase:
+    """`Database` in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="feed-store")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """As `Database.open`; makes the file where there is none."""
+        await self._in_writer(self._open)
+
+    async def read(self, script: Script[T]) -> T:
+        return await asyncio.to_thread(self._read, script)
+
+    async def write(self, script: Script[T]) -> T:
+        return await self._in_writer(self._write, script)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._in_writer(self._connection.close)
+            self._connection = None
+        self._writer.shutdown(wait=False)
+
+    async def _in_writer(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *arguments)
+
+    def _open(self) -> None:
+        """A connection whose commits are durable, proved by asking; the folder is synced, so that a new file stays."""
+        connection = None
+        try:
+            self._path.touch(mode=0o600)
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            if connection.execute("PRAGMA journal_mode=WAL").fetchone() != ("wal",):
+                raise sqlite3.OperationalError
+            connection.execute("PRAGMA synchronous=FULL")
+            require_durable(connection)
+            _transact(connection, "BEGIN IMMEDIATE", tables("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"))
+            directory = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except (sqlite3.Error, OSError, StoreUnavailable):
+            if connection is not None:
+                connection.close()
+            raise StoreUnavailable("the store cannot be opened for durable writing") from None
+        self._connection = connection
+
+    def _write(self, script: Script[T]) -> T:
+        if self._connection is None:
+            raise StoreUnavailable("the store was not opened for writing")
+        try:
+            return _transact(self._connection, "BEGIN IMMEDIATE", script)
+        except (sqlite3.Error, OSError):
+            raise StoreUnavailable("the store cannot be written") from None
+
+    def _read(self, script: Script[T]) -> T:
+        try:
+            address = f"{self._path.resolve().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+                return _transact(connection, "BEGIN", script)
+        except (sqlite3.Error, OSError):
+            raise StoreUnavailable("the store cannot be read") from None
+
+
+def require_durable(connection: sqlite3.Connection) -> None:
+    """Raises StoreUnavailable unless a commit on this connection waits for the disk."""
+    durable = ("wal",), (2,)
+    found = tuple(connection.execute(f"PRAGMA {name}").fetchone() for name in ("journal_mode", "synchronous"))
+    if found != durable:
+        raise StoreUnavailable("the store does not sync its log to the disk at every commit")
+
+
+def _transact(connection: sqlite3.Connection, begin: str, script: Script[T]) -> T:
+    """Run the script between BEGIN and COMMIT; whatever goes wrong undoes all of it."""
+    connection.execute(begin)
+    try:
+        result = _run(connection, script)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _run(connection: sqlite3.Connection, script: Script[T]) -> T:
+    try:
+        statement = next(script)
+        while True:
+            statement = script.send(_rows(connection, statement))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+
+
+def _rows(connection: sqlite3.Connection, statement: Statement) -> Rows:
+    # To SQLite $1 is a name.
+    values = {str(number): value for number, value in enumerate(statement.values, 1)}
+    return connection.execute(statement.text, values).fetchall()
