@@ -8,7 +8,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from adapters.fhir import gpconnect
-from adapters.fhir.outcomes import says_not_found
+from adapters.fhir.outcomes import says_not_found, withheld
 from adapters.fhir.reading import asked_part, read_record
 from adapters.fhir.searching import ACCEPT, Searcher, decoded, judged, search
 from adapters.fhir.settings import PLACEHOLDER_ASID, FhirSettings
@@ -86,9 +86,12 @@ class FhirAdapter(Adapter[FhirSettings]):
                 body=gpconnect.parameters(value, types, self.settings),
                 media_type=gpconnect.MEDIA_TYPE,
                 headers=headers_of(gpconnect.RECORD_INTERACTION, self.settings, call),
+                forbidden_answers=True,
             )
             if _unknown_person(response):
                 continue
+            if withheld(decoded(response.body)) is not None:
+                break
             if judged(response).resourceType != "Bundle":
                 raise SourceInvalid("the answer is not a Bundle")
             break

@@ -18,6 +18,9 @@ def encounter(context: Context) -> Encounter:
     resource, index = context.resource, context.index
     stay = resource.child("hospitalization")
     involved = _participants(context, resource, "individual")
+    provider = party(resource.child("serviceProvider"), index, "service provider")
+    if provider is not None and provider.telecom:
+        involved += (provider,)  # how to reach whoever was visited
     return Encounter(
         **common(context),
         status=resource.text("status"),

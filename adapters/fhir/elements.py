@@ -86,9 +86,10 @@ class Element:
 
     def child(self, name: str) -> "Element | None":
         """The one member of that name. A list of one counts as one, as some servers send it; of more, the first."""
-        for found in self.children(name):
-            return found
-        return None
+        value = self.value.get(name) if isinstance(self.value, dict) else ()
+        if not isinstance(value, list | tuple):  # nearly always: most members are absent, and the others are lone
+            return Element(value, self.reading, name, self) if value is not None else None
+        return next(iter(self.children(name)), None)
 
     def children(self, name: str) -> list["Element"]:
         """The members of that name. A lone value counts as a list of one, as some servers send it."""

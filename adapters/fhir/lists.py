@@ -111,6 +111,9 @@ def _warnings(found: Element, reading: Reading) -> bool:
         # A warning we do not know still says that the list may not be everything.
         kind = WARNINGS.get(code or "", GapKind.TRUNCATED)
         reading.gap(kind, extension, code=code, text=said)
+        if reading.gp_record and code_of(found.child("code")) == _MISCELLANEOUS:
+            # What is read as social history stands in the same list.
+            reading.gap(kind, extension, fact_type="SocialHistory", code=code, text=said)
         kinds.add(kind)
     return GapKind.WITHHELD in kinds
 

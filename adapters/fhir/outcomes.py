@@ -1,6 +1,7 @@
 """OperationOutcome: what a FHIR server says instead of, or beside, an answer. FHIR R4 section 2.28; GP Connect's codes.
 
-Only codes are taken from it: `diagnostics` and texts may name internals, identifiers or addresses and go nowhere.
+Only codes and their displays are taken from it: `diagnostics` and other texts may name internals, identifiers or
+addresses and go nowhere.
 """
 
 from typing import Any
@@ -23,7 +24,9 @@ NOT_FOUND = frozenset({"PATIENT_NOT_FOUND", "NO_RECORD_FOUND", "RESOURCE_NOT_FOU
 GONE = frozenset({"not-found", "deleted", "processing"})
 """Issue types with which servers say that a resource read by its id is not there (HAPI says `processing`)."""
 
-WITHHOLDING = frozenset({"suppressed", "forbidden", "security", "login", "NO_PATIENT_CONSENT", "ACCESS_DENIED"})
+NO_CONSENT = "NO_PATIENT_CONSENT"
+
+WITHHOLDING = frozenset({"suppressed", "forbidden", "security", "login", NO_CONSENT, "ACCESS_DENIED"})
 """Issue types and codes that say: there may be something, and you will not be shown it."""
 
 CUT = frozenset({"incomplete", "too-costly", "too-long", "timeout", "throttled", "transient", "lock-error"})
@@ -59,11 +62,14 @@ def codes(issue: Any) -> frozenset[str]:
     """Every code of one issue: its type and the codes of its details."""
     if not isinstance(issue, dict):
         return frozenset()
-    found = {issue.get("code")}
-    details = issue.get("details")
-    if isinstance(details, dict) and isinstance(details.get("coding"), list):
-        found |= {one.get("code") for one in details["coding"] if isinstance(one, dict)}
+    found = {issue.get("code"), *(one.get("code") for one in _codings(issue))}
     return frozenset(code for code in found if isinstance(code, str))
+
+
+def _codings(issue: dict[str, Any]) -> list[dict[str, Any]]:
+    details = issue.get("details")
+    found = details.get("coding") if isinstance(details, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def issues(outcome: Any) -> list[dict[str, Any]]:
@@ -75,6 +81,19 @@ def issues(outcome: Any) -> list[dict[str, Any]]:
 def says_not_found(outcome: Any) -> bool:
     """True when it says that the person is not known: by the code of its details, where it gives one."""
     return any(bool(found & NOT_FOUND) or found == {"not-found"} for found in map(codes, issues(outcome)))
+
+
+def withheld(outcome: Any) -> str | None:
+    """What it calls it when it says that the person does not let the record be shared ("" for nothing); None if not.
+
+    GP Connect's own code alone: a refusal in general terms is about our right to ask, and a person must mend that.
+    """
+    for issue in issues(outcome):
+        if NO_CONSENT in codes(issue):
+            found = [one for one in _codings(issue) if one.get("code") == NO_CONSENT]
+            display = found[0].get("display") if found else None
+            return display if isinstance(display, str) else ""
+    return None
 
 
 def says_gone(outcome: Any) -> bool:
@@ -89,6 +108,8 @@ def error_of(outcome: Any, status: int) -> SourceError:
         kind = _ERRORS.get(issue.get("code") or "")
         if kind is not None and (issue.get("severity") in SERIOUS or status >= 400):
             return kind("the source answered with an OperationOutcome in place of the record")
+    if status == 403:
+        return SourceAuth("the source refused our right to ask")
     if status >= 400:
         return SourceRequest(f"the source refused the question with HTTP status {status}")
     return SourceInvalid("the source answered with an OperationOutcome in place of the record")

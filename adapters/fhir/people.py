@@ -24,6 +24,7 @@ def patient(context: Context) -> Patient:
         gender=resource.text("gender"),
         deceased=True if died is not None else resource.flag("deceasedBoolean"),
         deceased_at=died,
+        active=resource.flag("active"),
         addresses=addresses(resource),
         telecom=telecom(resource),
         multiple_birth=True if isinstance(born_among, int) else resource.flag("multipleBirthBoolean"),

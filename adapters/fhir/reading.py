@@ -16,7 +16,17 @@ from adapters.fhir.elements import Element, Reading
 from adapters.fhir.facts import labels
 from adapters.fhir.folding import fold_courses
 from adapters.fhir.lists import read_lists
-from adapters.fhir.outcomes import CUT, SERIOUS, WITHHOLDING, codes, error_of, says_gone, says_not_found
+from adapters.fhir.outcomes import (
+    CUT,
+    NO_CONSENT,
+    SERIOUS,
+    WITHHOLDING,
+    codes,
+    error_of,
+    says_gone,
+    says_not_found,
+    withheld,
+)
 from adapters.fhir.references import Index
 from adapters.fhir.resources import FACT_TYPE, read_resource
 from adapters.sdk import NHS_NUMBER, SourceInvalid, SourceRecord
@@ -65,9 +75,10 @@ def read_record(record: SourceRecord, base_url: str, zone: ZoneInfo) -> list[Fac
         complete=kind not in SEARCHES,
     )
     index = Index((base_url,))
-    entries = _open(record, reading, index)
-    if entries is None:
-        return [Gap(kind=GapKind.NOT_HELD, code=PATIENT_NOT_FOUND)]
+    try:
+        entries = _open(record, reading, index)
+    except _NoRecord as answer:
+        return list(answer.gaps)
     facts = _facts(entries, index, reading, record)
     if reading.gp_record:
         facts = _gp_record(facts, entries, index, reading)
@@ -79,8 +90,16 @@ def read_record(record: SourceRecord, base_url: str, zone: ZoneInfo) -> list[Fac
     return [*facts, *gaps]
 
 
-def _open(record: SourceRecord, reading: Reading, index: Index) -> list[Entry] | None:
-    """Every resource of every page, findable; None when the source says that it does not know the person."""
+class _NoRecord(Exception):
+    """The source answers that it has none of this person, or shows none: the gaps are all that there is to say."""
+
+    def __init__(self, *gaps: Gap) -> None:
+        super().__init__()
+        self.gaps = gaps
+
+
+def _open(record: SourceRecord, reading: Reading, index: Index) -> list[Entry]:
+    """Every resource of every page, findable. Raises _NoRecord, and SourceInvalid for what is no answer."""
     entries: list[Entry] = []
     for number, part in enumerate(record.parts):
         value = json_value(part)
@@ -91,7 +110,14 @@ def _open(record: SourceRecord, reading: Reading, index: Index) -> list[Entry] |
         if kind == "OperationOutcome":
             absent = says_gone(value) if record.kind == "patient" else says_not_found(value)
             if record.kind in ABOUT_PERSON and absent:
-                return None
+                raise _NoRecord(Gap(kind=GapKind.NOT_HELD, code=PATIENT_NOT_FOUND))
+            if record.kind == "gpconnect" and (said := withheld(value)) is not None:
+                raise _NoRecord(
+                    *(
+                        Gap(kind=GapKind.WITHHELD, fact_type=name, code=NO_CONSENT, text=said or None)
+                        for name in sorted(record.types)
+                    )
+                )
             raise SourceInvalid(str(error_of(value, 200)))
         if kind == "Bundle":
             entries += _bundle(root, reading, index)

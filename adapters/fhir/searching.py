@@ -121,7 +121,7 @@ def judged(response: HttpResponse) -> Page:
         page = msgspec.json.decode(response.body, type=Page)
     except UNDECODABLE:
         if response.status >= 400:
-            raise SourceRequest(f"the source refused the question with HTTP status {response.status}") from None
+            raise error_of(None, response.status) from None
         raise SourceInvalid("the answer is not FHIR JSON") from None
     if page.resourceType == "OperationOutcome" or response.status >= 400:
         raise error_of(decoded(response.body), response.status)
@@ -219,18 +219,29 @@ class Searcher:
 async def search(searcher: Searcher, settings: FhirSettings, ask: Ask) -> AsyncIterator[SourceRecord]:
     """The whole question: the person, then every wanted type. Yields the person first, then each type as it comes."""
     local_ids = tuple(dict.fromkeys(one.rpartition("/")[2] for one in ask.subject.local_ids))
+    numbers = [i.value for i in ask.subject.identifiers if i.system == settings.patient_identifier_system]
+    if not numbers and not local_ids:
+        raise SourceRequest("no identifier of the system that this source accepts")
     wanted = groups(ask.types & settings.held_types, settings)
+    linked: list[bytes] = []
+    found: tuple[str, ...] = ()
     tasks: dict[asyncio.Task[Pages], Group] = {}
+    known = False
     try:
         if local_ids:
             # The ids are known: nothing has to wait for the look-up.
             tasks = _start(searcher, wanted, local_ids)
-            person, known = await _read_patients(searcher, local_ids)
-        else:
-            person, known = await _find_patients(searcher, settings, ask)
-            tasks = _start(searcher, wanted, known)
-        yield person
-        if not known:
+            linked, gone = await _read_patients(searcher, local_ids)
+            known = any(_bears(body, settings.patient_identifier_system, numbers) for body in linked)
+            if linked or not numbers:
+                yield _person(linked or gone[:1])
+        if numbers and not known:
+            # Nobody is linked, or only a record without the number: one that has the number must not be lost.
+            person, found = await _find_patients(searcher, numbers)
+            tasks |= _start(searcher, wanted, tuple(one for one in found if one not in local_ids))
+            if found or not linked:
+                yield person
+        if not linked and not found:
             return
         waiting = set(tasks)
         while waiting:
@@ -248,19 +259,23 @@ def _start(searcher: Searcher, wanted: list[Group], ids: tuple[str, ...]) -> dic
     return {asyncio.ensure_future(searcher.group(group, ids)): group for group in wanted} if ids else {}
 
 
-async def _read_patients(searcher: Searcher, local_ids: tuple[str, ...]) -> tuple[SourceRecord, tuple[str, ...]]:
+async def _read_patients(searcher: Searcher, local_ids: tuple[str, ...]) -> tuple[list[bytes], list[bytes]]:
+    """The Patients that are still there under these ids, and what is said of those that are not."""
     answers = await asyncio.gather(*(searcher.patient_by_id(one) for one in local_ids))
-    found = [body for body, _ in answers if body is not None]
-    absent = [body for _, body in answers if body is not None]
-    return _person(found or absent[:1]), local_ids if found else ()
+    return [body for body, _ in answers if body is not None], [body for _, body in answers if body is not None]
 
 
-async def _find_patients(searcher: Searcher, settings: FhirSettings, ask: Ask) -> tuple[SourceRecord, tuple[str, ...]]:
+def _bears(body: bytes, system: str, numbers: list[str]) -> bool:
+    """Whether a Patient has one of the identifiers that the source is asked by."""
+    patient = decoded(body)
+    stated = patient.get("identifier") if isinstance(patient, dict) else None
+    said = [one for one in stated if isinstance(one, dict)] if isinstance(stated, list) else []
+    return any(one.get("system") == system and str(one.get("value")).replace(" ", "") in numbers for one in said)
+
+
+async def _find_patients(searcher: Searcher, numbers: list[str]) -> tuple[SourceRecord, tuple[str, ...]]:
     """By the current identifier first; a source that is behind may still know a superseded one."""
-    values = [i.value for i in ask.subject.identifiers if i.system == settings.patient_identifier_system]
-    if not values:
-        raise SourceRequest("no identifier of the system that this source accepts")
-    for value in values:
+    for value in numbers:
         found = await searcher.patient_by_identifier(value)
         if found.error is not None and not found.parts:
             raise found.error

@@ -5,8 +5,10 @@
 Truth: FHIR R4 section 3.1.1 and 3.1.0; paging links in the manner of HAPI FHIR.
 """
 
+import asyncio
+import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -48,10 +50,11 @@ class Store:
                 for entry in entries
                 if entry.get("fullUrl", "").startswith("urn:uuid:")
             }
-            for entry in entries:
-                resource = _renamed(entry["resource"], names)
-                resource["id"] = _id(entry)
-                self._by_id[resource["resourceType"], resource["id"]] = resource
+            self.keep(_renamed(entry["resource"], names) | {"id": _id(entry)} for entry in entries)
+
+    def keep(self, resources: Iterable[Resource]) -> None:
+        """Hold these too."""
+        self._by_id.update(((one["resourceType"], one["id"]), one) for one in resources)
 
     @property
     def types(self) -> set[str]:
@@ -105,10 +108,18 @@ class Store:
 
 
 def search_app(
-    bundles: Iterable[Resource], version: str = "R4", page_size: int = 20, base_path: str = ""
+    bundles: Iterable[Resource],
+    version: str = "R4",
+    page_size: int = 20,
+    base_path: str = "",
+    on_demand: Mapping[str, Callable[[], list[Resource]]] | None = None,
 ) -> web.Application:
-    """A FHIR server that holds the resources of these bundles and gives at most `page_size` matches a page."""
-    server = _Server(Store(bundles), version, page_size, base_path)
+    """A FHIR server that holds the resources of these bundles and gives at most `page_size` matches a page.
+
+    `on_demand`: more resources, by a word such as an identifier or an id. They are made, in a thread, when a question
+    first holds their word. Several words may lead to the same.
+    """
+    server = _Server(Store(bundles), version, page_size, base_path, dict(on_demand or {}))
     app = web.Application()
     app.router.add_get(f"{base_path}/metadata", server.metadata)
     app.router.add_get(f"{base_path}/{{kind}}", server.search)
@@ -118,8 +129,17 @@ def search_app(
 
 
 class _Server:
-    def __init__(self, store: Store, version: str, page_size: int, base_path: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        version: str,
+        page_size: int,
+        base_path: str,
+        on_demand: dict[str, Callable[[], list[Resource]]],
+    ) -> None:
         self._store = store
+        self._on_demand = on_demand
+        self._making = asyncio.Lock()
         self._version = version
         self._page_size = page_size
         self._base_path = base_path
@@ -139,7 +159,16 @@ class _Server:
             }
         )
 
+    async def _make(self, *asked: str) -> None:
+        """Hold whatever is made when it is asked for."""
+        words = {word for text in asked for word in re.split(r"[|/,]", text)}
+        async with self._making:
+            for make in {self._on_demand[word] for word in words & self._on_demand.keys()}:
+                self._store.keep(await asyncio.to_thread(make))
+                self._on_demand = {word: other for word, other in self._on_demand.items() if other is not make}
+
     async def read(self, request: web.Request) -> web.Response:
+        await self._make(request.match_info["id"])
         found = self._store.read(request.match_info["kind"], request.match_info["id"])
         return answer(found) if found is not None else outcome(404, "not-found")
 
@@ -156,6 +185,7 @@ class _Server:
         if any(not value.isdigit() for value in counts):
             return outcome(400, "value")
         size = min([self._page_size, *(int(value) for value in counts if int(value))])
+        await self._make(*(value for _, value in query))
         wanted = [value for name, value in query if name == "_include"]
         again = [value for name, value in query if name in ("_include:iterate", "_include:recurse")]
         return self._page(

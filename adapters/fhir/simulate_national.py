@@ -43,8 +43,13 @@ _CLAIMS = ("iss", "sub", "aud", "exp", "iat", "reason_for_request", "requested_s
 _WHO = ("requesting_organization", "requesting_practitioner")
 
 
-def gpconnect_app(records: Mapping[str, Resource], base_path: str = "") -> web.Application:
-    """A provider that holds these records: a whole structured-record Bundle by NHS number."""
+def gpconnect_app(
+    records: Mapping[str, Resource], base_path: str = "", *, refused: Mapping[str, Resource] | None = None
+) -> web.Application:
+    """A provider that holds these records: a whole structured-record Bundle by NHS number.
+
+    `refused`: the OperationOutcome with which it answers, HTTP 403, for who does not let the record be shared.
+    """
 
     async def structured_record(request: web.Request) -> web.Response:
         wrong = _header_fault(request, _RECORD)
@@ -56,6 +61,8 @@ def gpconnect_app(records: Mapping[str, Resource], base_path: str = "") -> web.A
             return _spine_outcome(422, "invalid", "INVALID_RESOURCE")
         if not valid_nhs_number(number):
             return _spine_outcome(400, "value", "INVALID_NHS_NUMBER")
+        if refused and number in refused:
+            return _answer(refused[number], 403)
         if number not in records:
             return _spine_outcome(404, "not-found", "PATIENT_NOT_FOUND")
         return _answer(_selected(records[number], areas))
@@ -193,10 +200,21 @@ def _made_list(code: str, term: str, kinds: tuple[str, ...], resources: list[Res
         "code": {"coding": [{"system": _SNOMED, "code": code, "display": term}]},
         "subject": {"reference": f"Patient/{patient['id']}"},
     }
+    if (moving := next(filter(_in_transit, resources), None)) is not None:
+        # It is the whole record that is on its way, so every List says so.
+        made |= {"extension": moving["extension"], "note": moving["note"][:1]}
     if items:
         return made | {"entry": [{"item": {"reference": item}} for item in items]}
     reason = {"system": _EMPTY_REASON, "code": "no-content-recorded", "display": "No Content Recorded"}
-    return made | {"emptyReason": {"coding": [reason]}, "note": [{"text": "Information not available"}]}
+    return made | {
+        "emptyReason": {"coding": [reason]},
+        "note": [*made.get("note", ()), {"text": "Information not available"}],
+    }
+
+
+def _in_transit(resource: Resource) -> bool:
+    warnings = (extension.get("valueCode") for extension in resource.get("extension", ()))
+    return resource["resourceType"] == "List" and "data-in-transit" in warnings
 
 
 def _code(found: Resource) -> str | None:

@@ -39,11 +39,12 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Asker:
-    """Puts questions to one vendor."""
+    """Puts questions to one vendor, so many at a time."""
 
-    def __init__(self, vendor: Vendor, http: HttpClient) -> None:
+    def __init__(self, vendor: Vendor, http: HttpClient, max_parallel: int) -> None:
         self._vendor = vendor
         self._http = http
+        self._slots = asyncio.Semaphore(max_parallel)
 
     async def get(
         self,
@@ -54,7 +55,8 @@ class Asker:
         absent_codes: frozenset[str] = frozenset(),
     ) -> Answer:
         """Raises a SourceError for everything that is neither content nor one of the listed ways to say "none"."""
-        response = await self._http.get(path, call=call, params=params, headers=self._vendor.source.headers)
+        async with self._slots:
+            response = await self._http.get(path, call=call, params=params, headers=self._vendor.source.headers)
         if response.status in absent_statuses:
             return Answer(body=response.body, headers=response.headers, document=None, absent=True)
         refused = response.status >= 400

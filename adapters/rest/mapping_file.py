@@ -19,8 +19,9 @@ from adapters.sdk.expressions import Expression
 from adapters.sdk.mapping import RowMapping, RowSpec
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-LOOK_UP_PLACEHOLDERS = frozenset({"identifier", "nhs_number", "nhs_number_spaced", "birth_date", "family", "given"})
 _IDENTIFYING = frozenset({"identifier", "nhs_number", "nhs_number_spaced"})
+_BIRTH_DATES = frozenset({"birth_date", "birth_date_uk", "birth_date_compact"})
+_DEMOGRAPHICS = _BIRTH_DATES | {"family", "given"}
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 _R = TypeVar("_R", bound="RequestTable")
@@ -65,6 +66,17 @@ class ByIdTable(RequestTable):
     not_found_codes: frozenset[str] = frozenset()
 
 
+class ByDemographicsTable(RequestTable):
+    """`[patient.by_demographics]`: the request for people who have these names and this birth date."""
+
+    items: str | None = None
+    """JMESPath on the answer: the list of people. Unless written, that of `[patient]`."""
+    max_people: int = Field(default=10, ge=1, le=50)
+    """More people than this is a search that tells nobody apart: it has failed, and nobody of them is chosen."""
+    not_found_statuses: frozenset[int] = frozenset({404})
+    not_found_codes: frozenset[str] = frozenset()
+
+
 class PatientTable(RequestTable):
     """`[patient]`: the request that looks a person up by an identifier, and how to read who comes back."""
 
@@ -79,7 +91,14 @@ class PatientTable(RequestTable):
     not_found_statuses: frozenset[int] = frozenset({404})
     not_found_codes: frozenset[str] = frozenset()
     by_id: ByIdTable | None = None
+    by_demographics: ByDemographicsTable | None = None
     fields: dict[str, Any]
+
+    @model_validator(mode="after")
+    def asked_on_by_id(self) -> "PatientTable":
+        if self.by_demographics is not None and self.by_id is None:
+            raise ValueError("by_demographics needs by_id: who is found by it is asked about once their id is linked")
+        return self
 
 
 class NoPaging(_Table):
@@ -201,6 +220,7 @@ class LookUp(Struct, frozen=True, kw_only=True):
     local_id: Expression
     number: Expression | None
     by_id_item: Expression | None
+    by_demographics_items: Expression | None
     rows: RowMapping
 
 
@@ -255,15 +275,21 @@ def load(text: str, name: str) -> Vendor:
 
 
 def _look_up(table: PatientTable, where: str) -> LookUp:
-    _placed(table, where, LOOK_UP_PLACEHOLDERS, _IDENTIFYING)
+    _placed(table, where, _IDENTIFYING | _DEMOGRAPHICS, _IDENTIFYING)
     if table.by_id is not None:
         _placed(table.by_id, f"{where}.by_id", frozenset({"local_id"}), frozenset({"local_id"}))
+    others, people = table.by_demographics, table.items
+    if others is not None:
+        people = others.items or table.items
+        for needed in (frozenset({"family"}), _BIRTH_DATES):
+            _placed(others, f"{where}.by_demographics", _DEMOGRAPHICS, needed)
     return LookUp(
         table=table,
         items=Expression(table.items, f"{where}.items"),
         local_id=Expression(table.local_id, f"{where}.local_id"),
         number=Expression(table.number, f"{where}.number") if table.number is not None else None,
         by_id_item=Expression(table.by_id.item, f"{where}.by_id.item") if table.by_id is not None else None,
+        by_demographics_items=Expression(people, f"{where}.by_demographics.items") if others is not None else None,
         rows=RowMapping(RowSpec(fact="Patient", native_id=table.local_id, fields=table.fields), where),
     )
 
@@ -318,6 +344,11 @@ def _placed(table: _R, where: str, allowed: frozenset[str], one_of: frozenset[st
     if one_of and not used & one_of:
         raise SettingsError(f"{where}: the request must say whom it is about: use {{{sorted(one_of)[0]}}}")
     return table
+
+
+def placeholders(table: RequestTable) -> frozenset[str]:
+    """The names of the placeholders in a request."""
+    return frozenset(name for text in (table.path, *table.params.values()) for name in _PLACEHOLDER.findall(text))
 
 
 def filled(text: str, values: Mapping[str, str], *, in_path: bool) -> str:

@@ -1,10 +1,11 @@
 """Vendor APIs on a loopback port, with the habits of real ones: own paging, own auth, errors inside HTTP 200.
 
-`vendor_app` serves any vendor described by a `VendorApi`; `pharmacy_api` and `telehealth_api` describe the two of the
-demo estate. What it serves are the vendor's own JSON texts, digits kept. OAuth 2.0 client credentials: RFC 6749
-sections 2.3.1 and 4.4.
+`vendor_app` serves any vendor described by a `VendorApi`; `pharmacy_api` and `telehealth_api` describe two of the demo
+estate, `adapters.demo.vendors` the others. What it serves are the vendor's own JSON texts, digits kept. OAuth 2.0
+client credentials: RFC 6749 sections 2.3.1 and 4.4. Basic authentication: RFC 7617.
 """
 
+import asyncio
 import base64
 import hmac
 import secrets
@@ -18,7 +19,8 @@ from aiohttp import web
 from adapters.testing.simulation import json_bytes, raw_json
 
 Row = dict[str, Any]
-PagingStyle = Literal["none", "page", "cursor", "link"]
+PagingStyle = Literal["none", "page", "cursor", "link", "body_link"]
+"""How more rows are announced: not, by a total, by a cursor, by a Link header, by an address in the answer."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,14 @@ class ApiKey:
 
     header: str
     key: str
+
+
+@dataclass(frozen=True)
+class User:
+    """A user name and a password with each request (HTTP Basic)."""
+
+    name: str
+    password: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Collection:
     route: str
     rows: tuple[Row, ...]
     owner: str
-    """The key of a row that names its person."""
+    """Where in a row its person is named; dots go down into it."""
     by: str | None = None
     paging: PagingStyle = "none"
 
@@ -57,13 +67,22 @@ class VendorApi:
     people: tuple[Row, ...]
     people_route: str
     number: str
-    """The key of a person that holds the identifier, and below the parameter that searches it."""
+    """Where in a person the identifier is, and below the parameter that searches it."""
     number_param: str
     local_id: str
     collections: tuple[Collection, ...]
-    auth: ApiKey | ClientCredentials
+    auth: ApiKey | User | ClientCredentials
     status_route: str
     items_key: str = "items"
+    person_key: str | None = None
+    """Under which key one person is answered; null for a person without anything around them."""
+    demographics: Mapping[str, str] = field(default_factory=dict)
+    """Parameter -> key of a person: a search without a number needs them all and finds whom they all fit."""
+    page_param: str = "page"
+    size_param: str = "size"
+    first_page: int = 1
+    says_total: bool = True
+    """False for a vendor that numbers its pages and never says how many rows there are."""
     errors_in_200: bool = False
     """True for a vendor that says NOT_FOUND and the like with HTTP 200."""
     max_page: int = 50
@@ -78,6 +97,10 @@ class VendorApi:
     """Answer HTTP 503 from this page of a collection on (the first page is 0)."""
     broken_routes: frozenset[str] = frozenset()
     """Collections that answer HTTP 500."""
+    searches_fail: frozenset[str] = frozenset()
+    """Searches by "number" or by "demographics" that answer HTTP 503."""
+    searches_wait: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Searches that give no answer until this is set."""
     cursors_expire: bool = False
     """Every cursor handed out is already too old when it is used."""
     ignores_search: bool = False
@@ -125,6 +148,8 @@ def telehealth_api(files: Mapping[str, str], client_id: str, client_secret: str)
         auth=ClientCredentials("/oauth/token", client_id, client_secret),
         status_route="/api/me",
         items_key="data",
+        person_key="data",
+        size_param="limit",
         errors_in_200=True,
         max_page=3,
     )
@@ -152,13 +177,17 @@ class _Vendor:
     async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Credentials first, then the error that is switched on, then the question."""
         auth = self._api.auth
-        if isinstance(auth, ClientCredentials):
-            if request.path == auth.token_path:
-                return await handler(request)  # type: ignore[no-any-return]
-            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            known = scheme.lower() == "bearer" and token in self._api.tokens
-        else:
+        if isinstance(auth, ClientCredentials) and request.path == auth.token_path:
+            return await handler(request)  # type: ignore[no-any-return]
+        if isinstance(auth, ApiKey):
             known = hmac.compare_digest(request.headers.get(auth.header, "").encode(), auth.key.encode())
+        else:
+            scheme, _, said = request.headers.get("Authorization", "").partition(" ")
+            if isinstance(auth, User):
+                wanted = base64.b64encode(f"{auth.name}:{auth.password}".encode())
+                known = scheme.lower() == "basic" and hmac.compare_digest(said.encode(), wanted)
+            else:
+                known = scheme.lower() == "bearer" and said in self._api.tokens
         if not known:
             return _json({"error": {"code": "UNAUTHENTICATED"}}, status=401)
         if self._api.error is not None:
@@ -186,19 +215,26 @@ class _Vendor:
         return _json({"status": "ok"})
 
     async def search(self, request: web.Request) -> web.StreamResponse:
-        """By identifier, written as this vendor writes it: another spacing finds nobody."""
-        wanted = request.query.get(self._api.number_param)
-        if not wanted:
+        """By identifier, written as this vendor writes it: another spacing finds nobody. Or by every demographic."""
+        api, query = self._api, request.query
+        if query.get(api.number_param):
+            how, asked = "number", {api.number: query[api.number_param]}
+        elif api.demographics and all(query.get(name) for name in api.demographics):
+            how, asked = "demographics", {key: query[name] for name, key in api.demographics.items()}
+        else:
             return _json({"error": {"code": "PARAMETER_MISSING"}}, status=400)
-        everybody = self._api.ignores_search
-        found = [row for row in self._api.people if everybody or row[self._api.number] == wanted]
-        return _json({self._api.items_key: found})
+        if how in api.searches_wait:
+            await api.searches_wait[how].wait()
+        if how in api.searches_fail:
+            return _json({"error": {"code": "BUSY"}}, status=503)
+        found = [row for row in api.people if api.ignores_search or _fits(row, asked)]
+        return _json({api.items_key: found})
 
     async def person(self, request: web.Request) -> web.StreamResponse:
         found = next((row for row in self._api.people if self._id(row) == request.match_info["id"]), None)
         if found is None:
             return self._unknown()
-        return _json({self._api.items_key: found} if self._api.errors_in_200 else found)
+        return _json(found if self._api.person_key is None else {self._api.person_key: found})
 
     def collection_handler(self, collection: Collection) -> Any:
         async def handler(request: web.Request) -> web.StreamResponse:
@@ -208,16 +244,17 @@ class _Vendor:
             if person not in {self._id(row) for row in self._api.people}:
                 return self._unknown()
             mixed = self._api.mixes_people
-            rows = [row for row in collection.rows if mixed or str(row[collection.owner]) == person]
+            rows = [row for row in collection.rows if mixed or str(_at(row, collection.owner)) == person]
             return self._paged(request, collection, person, rows)
 
         return handler
 
     def _paged(self, request: web.Request, collection: Collection, person: str, rows: list[Row]) -> web.StreamResponse:
-        size = min(int(request.query.get("size", request.query.get("limit", self._api.max_page))), self._api.max_page)
+        api = self._api
+        size = min(int(request.query.get(api.size_param, api.max_page)), api.max_page)
         match collection.paging:
-            case "page" | "link":
-                index = int(request.query.get("page", "1")) - 1
+            case "page" | "link" | "body_link":
+                index = int(request.query.get(api.page_param, api.first_page)) - api.first_page
             case "cursor" if "cursor" in request.query:
                 known = self._api.cursors.pop(request.query["cursor"], None)
                 if known is None or known[:2] != (collection.route, person) or self._api.cursors_expire:
@@ -227,22 +264,28 @@ class _Vendor:
                 index, size = 0, max(1, len(rows))
             case _:
                 index = 0
-        if self._api.fails_at is not None and index >= self._api.fails_at:
+        if api.fails_at is not None and index >= api.fails_at:
             return _json({"error": {"code": "BUSY"}}, status=503)
-        at = 0 if self._api.stuck else index
+        at = 0 if api.stuck else index
         shown = rows[at * size : (at + 1) * size]
-        more = self._api.stuck or (index + 1) * size < len(rows)
-        body: dict[str, Any] = {self._api.items_key: shown}
+        more = api.stuck or (index + 1) * size < len(rows)
+        body: dict[str, Any] = {api.items_key: shown}
         headers = {}
-        if collection.paging == "page":
-            body |= {"page": index + 1, "total": 10**6 if self._api.stuck else len(rows)}
+        if collection.paging == "page" and api.says_total:
+            body |= {api.page_param: index + api.first_page, "total": 10**6 if api.stuck else len(rows)}
         elif collection.paging == "cursor":
             body["next"] = self._cursor(collection.route, person, index + 1) if more else None
+        elif collection.paging == "body_link":
+            body["links"] = {"next": self._page(request, index + 1, size) if more else None}
         elif collection.paging == "link" and more:
-            path = request.rel_url.raw_path
-            first, following = (f"<{path}?page={number}&size={size}>" for number in (1, index + 2))
+            first, following = (f"<{self._page(request, each, size)}>" for each in (0, index + 1))
             headers["Link"] = f'{first}; rel="first", {following}; title="more, please"; rel="next"'
         return _json(body, headers=headers)
+
+    def _page(self, request: web.Request, index: int, size: int) -> str:
+        """The address of a page, relative to this server."""
+        asked = {self._api.page_param: str(index + self._api.first_page), self._api.size_param: str(size)}
+        return str(request.rel_url.update_query(asked))
 
     def _cursor(self, route: str, person: str, index: int) -> str:
         cursor = secrets.token_urlsafe(12)
@@ -254,6 +297,17 @@ class _Vendor:
 
     def _unknown(self) -> web.StreamResponse:
         return _json({"error": {"code": "NOT_FOUND"}}, status=200 if self._api.errors_in_200 else 404)
+
+
+def _at(row: Any, key: str) -> Any:
+    for name in key.split("."):
+        row = row[name]
+    return row
+
+
+def _fits(row: Row, asked: Mapping[str, str]) -> bool:
+    """Capitals make no difference; a row that lacks what is asked for does not fit."""
+    return all(str(_at(row, key) or "").casefold() == value.casefold() for key, value in asked.items())
 
 
 def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -11,16 +11,14 @@ aiohttp is imported when the first client is opened: who has no HTTP source does
 import asyncio
 import logging
 import ssl
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from adapters.sdk.auth import Auth, ClientTls, authenticator
+from adapters.sdk.auth import Auth, authenticator
 from adapters.sdk.contract import Call, HttpSettings
 from adapters.sdk.errors import (
     SettingsError,
@@ -33,6 +31,7 @@ from adapters.sdk.errors import (
     SourceUnavailable,
 )
 from adapters.sdk.http import HttpClient, HttpResponse
+from adapters.sdk.tls import tls_context
 
 if TYPE_CHECKING:
     import aiohttp
@@ -82,7 +81,7 @@ class _Client:
         self._cap = settings.max_bytes
         self._origins = _Origins(settings, name)
         self._proxy = _proxy(settings.proxy)
-        self._tls = _tls(settings, auth)
+        self._tls = tls_context(settings, auth)
         self._api = _Lane(self._tls, self._proxy, max_concurrency)
         # A lane of its own: callers stuck at a slow source do not keep the token from being renewed.
         self._tokens = _Lane(self._tls, self._proxy, 1)
@@ -97,7 +96,7 @@ class _Client:
         params: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> HttpResponse:
-        return await self._bounded("GET", self._origins.resolve(path, params), call, headers, None)
+        return await self._bounded("GET", self._origins.resolve(path, params), call, headers, None, _judge)
 
     async def post(
         self,
@@ -107,9 +106,11 @@ class _Client:
         body: bytes,
         media_type: str,
         headers: Mapping[str, str] | None = None,
+        forbidden_answers: bool = False,
     ) -> HttpResponse:
         headers = {**(headers or {}), "Content-Type": media_type}
-        return await self._bounded("POST", self._origins.resolve(path, ()), call, headers, body)
+        judge = _judge_but_forbidden if forbidden_answers else _judge
+        return await self._bounded("POST", self._origins.resolve(path, ()), call, headers, body, judge)
 
     async def close(self) -> None:
         await self._auth.close()
@@ -117,39 +118,51 @@ class _Client:
         await self._tokens.close()
 
     async def _bounded(
-        self, method: str, url: "URL", call: Call, headers: Mapping[str, str] | None, body: bytes | None
+        self,
+        method: str,
+        url: "URL",
+        call: Call,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        judge: Judge,
     ) -> HttpResponse:
         left_s = min(call.remaining_s(), self._timeout_s)
         if left_s <= 0:
             raise SourceTimeout(f"{self._name}: the time was up before it was asked")
         try:
             async with asyncio.timeout(left_s):
-                return await self._authenticated(method, url, headers or {}, body)
+                return await self._authenticated(method, url, headers or {}, body, judge)
         except TimeoutError:
             raise SourceTimeout(f"{self._name} did not answer completely in time") from None
 
     async def _authenticated(
-        self, method: str, url: "URL", headers: Mapping[str, str], body: bytes | None
+        self, method: str, url: "URL", headers: Mapping[str, str], body: bytes | None, judge: Judge
     ) -> HttpResponse:
         proof = await self._auth.headers()
         try:
-            return await self._retried(method, url, headers, proof, body)
+            return await self._retried(method, url, headers, proof, body, judge)
         except _Refused:
             if not await self._auth.renew(proof):
                 raise SourceAuth(f"{self._name} refused our credentials") from None
         try:
-            return await self._retried(method, url, headers, await self._auth.headers(), body)
+            return await self._retried(method, url, headers, await self._auth.headers(), body, judge)
         except _Refused:
             raise SourceAuth(f"{self._name} refused our renewed credentials") from None
 
     async def _retried(
-        self, method: str, url: "URL", headers: Mapping[str, str], proof: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: "URL",
+        headers: Mapping[str, str],
+        proof: Mapping[str, str],
+        body: bytes | None,
+        judge: Judge,
     ) -> HttpResponse:
         self._retries.earn()
         for last in (method != "GET", True):
             try:
                 return await self._api.exchange(
-                    self._name, method, url, headers, proof, body=body, cap=self._cap, judge=_judge
+                    self._name, method, url, headers, proof, body=body, cap=self._cap, judge=judge
                 )
             except _BrokenOff as error:
                 if last or not self._retries.spend():
@@ -261,36 +274,6 @@ def _absolute(text: str, field: str) -> "URL":
 
 def _proxy(text: str | None) -> "URL | None":
     return None if text is None else _absolute(text, "proxy")
-
-
-def _tls(settings: HttpSettings, auth: Auth | None) -> ssl.SSLContext:
-    """TLS 1.2 or better with the host name checked, for ever: nothing a source does can lower it."""
-    client = auth if isinstance(auth, ClientTls) else auth.tls if auth is not None else None
-    ca = (client.ca if client is not None else None) or settings.ca
-    try:
-        context = ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError):
-        raise SettingsError("ca: the file cannot be read, or is not PEM certificates") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if client is not None:
-        _load_client_certificate(context, client)
-    return context
-
-
-def _load_client_certificate(context: ssl.SSLContext, client: ClientTls) -> None:
-    key = client.key.reveal()
-    # OpenSSL reads keys from files only: this one is readable by us alone and gone in a moment.
-    with tempfile.TemporaryDirectory(prefix="sherwood-") as folder:
-        file = Path(folder, "key.pem")
-        file.touch(mode=0o600)
-        file.write_text(key)
-        try:
-            # The empty password keeps OpenSSL from asking for one at the terminal.
-            context.load_cert_chain(client.cert, file, password="")
-        except (OSError, ssl.SSLError, ValueError):
-            raise SettingsError(
-                "cert, key: they cannot be read, are not PEM, are encrypted, or do not belong together"
-            ) from None
 
 
 class _Lane:
@@ -458,6 +441,11 @@ def _judge(who: str, status: int, headers: Mapping[str, str]) -> None:
         raise SourceUnavailable(f"{who} answered that it cannot serve now (HTTP {status})")
     if not 400 <= status < 500:
         raise SourceInvalid(f"{who} answered with a redirect or an unknown status (HTTP {status})")
+
+
+def _judge_but_forbidden(who: str, status: int, headers: Mapping[str, str]) -> None:
+    if status != 403:
+        _judge(who, status, headers)
 
 
 def _judge_token_endpoint(who: str, status: int, headers: Mapping[str, str]) -> None:

@@ -103,6 +103,10 @@ class SourceRecord(Struct, frozen=True, kw_only=True):
     """When the last part was received (aware)."""
     truncated: bool = False
     """True when the source had more to say than could be fetched."""
+    candidates: bool = False
+    """True for an answer to "who has these names and this birth date": the people in it are offered, and of none does
+    the source say that it is the person asked for. Somebody else among them is not a wrong answer, as it would be to a
+    question by number or local id. Only demographics are in such a record."""
     media_type: str = "application/json"
     complete_from: datetime | None = None
     """When a source that only listens began to (aware): it knows nothing of before. None for one that is asked."""

@@ -157,6 +157,21 @@ def uk_date(value: Any, context: Context) -> When:
         raise Unreadable("is not a date that exists") from None
 
 
+_COMPACT = re.compile(r"([0-9]{4})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})([0-9]{2})([0-9]{2})?)?)?)?")
+
+
+def compact_datetime(value: Any, context: Context) -> When:
+    """yyyymmddhhmmss as far as it is stated: the year, month, day, minute or second."""
+    stated = text(value, context)
+    found = _COMPACT.fullmatch(stated)
+    if found is None:
+        raise Unreadable("is not a time as yyyymmddhhmmss")
+    try:
+        return When.of(stated, tuple(int(part) for part in found.groups() if part), context.zone)
+    except ValueError:
+        raise Unreadable("is not a date that exists") from None
+
+
 def epoch(value: Any, context: Context) -> When:
     """Seconds since 1970 in UTC."""
     return _since_1970(value, decimal(value, context), context)
@@ -199,6 +214,7 @@ CONVERTERS: dict[str, Converter] = {
     "iso_datetime": Converter(When, iso_datetime),
     "naive_datetime": Converter(When, naive_datetime),
     "uk_date": Converter(When, uk_date),
+    "compact_datetime": Converter(When, compact_datetime),
     "epoch": Converter(When, epoch),
     "epoch_ms": Converter(When, epoch_ms),
     "nhs_number": Converter(str, nhs_number),

@@ -30,7 +30,8 @@ class HttpClient(Protocol):
     Returns any 2xx, and any 4xx but 401, 403, 408, 425 and 429, for the adapter to judge. Redirects are not followed.
     Raises SourceTimeout (the call's deadline, on the whole exchange), SourceUnavailable (connection, 5xx),
     SourceThrottled (429, or 503 with Retry-After), SourceAuth (401 after one token refresh, 403), SourceInvalid (over
-    the cap, a redirect, another origin, a broken encoding).
+    the cap, a redirect, another origin, a broken encoding). With `forbidden_answers` a 403 is returned too, for
+    protocols in which its body says what is withheld.
     """
 
     async def get(
@@ -50,6 +51,7 @@ class HttpClient(Protocol):
         body: bytes,
         media_type: str,
         headers: Mapping[str, str] | None = None,
+        forbidden_answers: bool = False,
     ) -> HttpResponse: ...
 
     async def close(self) -> None: ...

@@ -42,8 +42,10 @@ _NOBODY: Mapping[IdType, str | int] = {"text": "-", "integer": 0, "uuid": "00000
 class _Person(Struct, frozen=True, kw_only=True):
     """The source's record of who this is, and the local ids to ask on with: none when it does not know the person."""
 
-    records: tuple[SourceRecord, ...]
+    records: tuple[SourceRecord, ...] = ()
     local_ids: tuple[str, ...] = ()
+    numbered: bool = False
+    """Somebody of these is known to carry a number that was asked for."""
 
 
 class SqlAdapter(Adapter[SqlSettings]):
@@ -63,7 +65,7 @@ class SqlAdapter(Adapter[SqlSettings]):
 
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
         """The person first, then every wanted resource of theirs, as each comes in."""
-        person = await self._linked(ask, call) or await self._looked_up(ask, call)
+        person = await self._person(ask, call)
         for record in person.records:
             yield record
         wanted = [resource for resource in self._legacy.resources if resource.types & ask.types]
@@ -80,7 +82,7 @@ class SqlAdapter(Adapter[SqlSettings]):
             if failures and len(failures) == len(tasks):
                 raise failures[0][1]
             for resource, error in failures:
-                yield self._record(f"{resource.name}.{records.FAILED}.{error.code}", resource.types & ask.types)
+                yield self._failed(resource.name, error, resource.types & ask.types)
         finally:
             for task in tasks:
                 task.cancel()
@@ -124,32 +126,60 @@ class SqlAdapter(Adapter[SqlSettings]):
         found += [(look_up.by_id, local)] if look_up.by_id is not None else []
         return found + [(resource.query, local) for resource in self._legacy.resources]
 
-    async def _linked(self, ask: Ask, call: Call) -> _Person | None:
-        """Demographics of the local ids that are already linked; None when the source has no such query or ids."""
+    async def _person(self, ask: Ask, call: Call) -> _Person:
+        """Whoever is linked, and whoever has the number.
+
+        Where nobody who is linked carries it, a steward linked another record: without the look-up the one that does
+        carry it would be lost in silence. A look-up that fails then is a gap in every type.
+        """
+        linked = await self._linked(ask, call)
+        if linked.numbered:
+            return linked
+        try:
+            other = await self._looked_up(ask, call, besides=bool(linked.local_ids))
+        except SourceError as error:
+            if not linked.local_ids:
+                raise
+            failed = self._failed(records.PATIENT, error, {"Patient"} | (ask.types & self.types))
+            return _Person(records=(*linked.records, failed), local_ids=linked.local_ids)
+        local_ids = tuple(dict.fromkeys(linked.local_ids + other.local_ids))
+        return _Person(records=linked.records + other.records, local_ids=local_ids)
+
+    async def _linked(self, ask: Ask, call: Call) -> _Person:
+        """Demographics of the local ids that are already linked; nobody when the source has no such query or ids."""
         query = self._legacy.look_up.by_id
         if query is None:
-            return None
+            return _Person()
         kind = self._legacy.look_up.table.local_id_type
+        stated, numbers = self._legacy.look_up.number is not None, self._numbers(ask)
         parts: list[bytes] = []
         known: list[str] = []
+        numbered = False
         for linked in ask.subject.local_ids:
             local_id = linked.removeprefix(_NATIVE)
             if not _is_one(local_id, kind):
                 continue
             fetched = await self._database.rows(query, self._by_local_id(local_id), call, query.max_rows)
-            people = self._people(fetched)
-            if any(self._local_id(person) == local_id for person in people):
+            people = [each for each in self._people(fetched) if self._local_id(each) == local_id]
+            if people:
                 parts.append(document(fetched.rows))
                 known.append(local_id)
+                numbered = numbered or (stated and any(self._is_one_of(each, numbers) for each in people))
         if not known:
-            return None
-        return _Person(records=(self._record(records.BY_ID, {"Patient"}, *parts),), local_ids=tuple(known))
+            return _Person()
+        record = self._record(records.BY_ID, {"Patient"}, *parts)
+        return _Person(records=(record,), local_ids=tuple(known), numbered=numbered)
 
-    async def _looked_up(self, ask: Ask, call: Call) -> _Person:
-        """The person by identifier: the current one first, superseded ones when that is not known."""
-        look_up = self._legacy.look_up
+    def _numbers(self, ask: Ask) -> list[str]:
         system = self._legacy.source.identifier_system
-        numbers = [each.value for each in ask.subject.identifiers if each.system == system]
+        return [each.value for each in ask.subject.identifiers if each.system == system]
+
+    async def _looked_up(self, ask: Ask, call: Call, *, besides: bool) -> _Person:
+        """The person by identifier: the current one first, superseded ones when that is not known.
+
+        `besides` people who are linked: that nobody has the number does not say then that the person is not known.
+        """
+        look_up, numbers = self._legacy.look_up, self._numbers(ask)
         unknown: list[bytes] = []
         for number in numbers:
             values = self._asked_by(number, ask.subject)
@@ -158,8 +188,10 @@ class SqlAdapter(Adapter[SqlSettings]):
             fetched = await self._database.rows(look_up.query, values, call, look_up.query.max_rows)
             people = self._people(fetched)
             if people:
-                return self._person(people, numbers, document(fetched.rows), ask)
+                return self._found(people, numbers, document(fetched.rows), ask, besides=besides)
             unknown.append(document(fetched.rows))
+        if besides:
+            return _Person()
         wanted = {"Patient"} | (ask.types & self.types)
         nobody = unknown or [document([])]
         return _Person(records=(self._record(records.NOT_FOUND, wanted, *nobody),))
@@ -172,9 +204,13 @@ class SqlAdapter(Adapter[SqlSettings]):
         understood = [meaning.understood(row) for row in fetched.rows]
         return [row for row in understood if meaning.fate(row) is not Fate.GONE]
 
-    def _person(self, people: list[dict[str, Any]], numbers: list[str], body: bytes, ask: Ask) -> _Person:
+    def _found(
+        self, people: list[dict[str, Any]], numbers: list[str], body: bytes, ask: Ask, *, besides: bool
+    ) -> _Person:
         """Who of the people in the answer to ask on about: those whose own number is one that was asked for."""
         matching = [person for person in people if self._is_one_of(person, numbers)]
+        if not matching and besides:
+            return _Person(records=(self._record(records.PATIENT, {"Patient"}, body),))
         if not matching:
             wanted = {"Patient"} | (ask.types & self.types)
             return _Person(records=(self._record(records.MISMATCH, wanted, body),))
@@ -229,6 +265,9 @@ class SqlAdapter(Adapter[SqlSettings]):
             "given": subject.given,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+    def _failed(self, name: str, error: SourceError, types: Iterable[str]) -> SourceRecord:
+        return self._record(f"{name}.{records.FAILED}.{error.code}", types)
 
     def _record(self, kind: str, types: Iterable[str], *parts: bytes, truncated: bool = False) -> SourceRecord:
         return SourceRecord(

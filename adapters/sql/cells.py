@@ -35,7 +35,8 @@ class ColumnRule(BaseModel):
     type: ColumnType | None = None
     """What the column holds, where the database's own type does not say it, or another database's would differ."""
     scale: int | None = Field(default=None, ge=0, le=20)
-    """Of a decimal: digits after the point that the column is declared with; missing zeros are put back."""
+    """Of a decimal, or of one read as text: digits after the point that the column is declared with; missing zeros are
+    put back."""
     charset: Charset | None = None
     """Of a column of bytes that hold text."""
     repair: Literal["latin1-utf8"] | None = None
@@ -45,8 +46,8 @@ class ColumnRule(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ColumnRule":
-        if self.scale is not None and self.type != "decimal":
-            raise ValueError('scale is for type = "decimal"')
+        if self.scale is not None and self.type not in ("decimal", "text"):
+            raise ValueError('scale is for type = "decimal" or "text"')
         return self
 
 
@@ -86,7 +87,7 @@ def canonical(value: Any, rule: ColumnRule) -> Any:
         case "datetime":
             return _datetime(_plain(value))
         case "text":
-            plain = _plain(value)
+            plain = _plain(value) if rule.scale is None else _decimal(value, rule.scale)
             return str(plain) if isinstance(plain, int | Decimal) and not isinstance(plain, bool) else plain
         case None:
             return _plain(value)

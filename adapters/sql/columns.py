@@ -6,12 +6,15 @@ another sentinel.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.sdk.converters import CONVERTERS, Context, Unreadable
 from adapters.sql.cells import ColumnRule
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -32,6 +35,35 @@ class SoftDelete(BaseModel):
     """What deleting says here: the row is no more, or the source withdrew it as wrong."""
 
 
+class Ends(BaseModel):
+    """`ends`: the column that tells until when a row holds, for a system that keeps no status of it.
+
+    The row gets a column `ended`, true or false, for rules that make a status of it. It is judged by when the row was
+    retrieved, not by when it is read: a kept record says the same again. A day is over when its last instant is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str
+    convert: Literal["iso_datetime", "naive_datetime", "uk_date", "compact_datetime"] = "naive_datetime"
+
+    def marked(self, row: Mapping[str, Any], retrieved: datetime, zone: ZoneInfo) -> dict[str, Any]:
+        """An understood row with `ended` in it: false without an end, null where the end cannot be read."""
+        return {**row, ENDED: self._ended(row.get(self.column), retrieved, zone)}
+
+    def _ended(self, value: Any, retrieved: datetime, zone: ZoneInfo) -> bool | None:
+        if value is None or value == "":
+            return False
+        try:
+            return bool(CONVERTERS[self.convert].convert(value, Context(zone=zone)).latest < retrieved)
+        except Unreadable:
+            return None
+
+
+ENDED = "ended"
+"""The column that `ends` adds to a row."""
+
+
 class Fate(Enum):
     """What a soft-delete column says of a row."""
 
@@ -48,10 +80,16 @@ class Meaning(Struct, frozen=True, kw_only=True):
     sentinels: frozenset[str]
     """For every column."""
     soft_delete: SoftDelete | None
+    ends: Ends | None = None
 
     def understood(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The row with "not stated" as null, and with its letters repaired."""
         return {name: self._cell(value, self.rules.get(name)) for name, value in row.items()}
+
+    def told(self, row: Mapping[str, Any], retrieved: datetime, zone: ZoneInfo) -> dict[str, Any]:
+        """The understood row, and whether it had ended when it was retrieved."""
+        understood = self.understood(row)
+        return understood if self.ends is None else self.ends.marked(understood, retrieved, zone)
 
     def fate(self, row: Mapping[str, Any]) -> Fate:
         """Whether an understood row is there at all."""

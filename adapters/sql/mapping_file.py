@@ -16,7 +16,7 @@ from adapters.sdk import NHS_NUMBER, SettingsError
 from adapters.sdk.expressions import Expression
 from adapters.sdk.mapping import RowMapping, RowSpec
 from adapters.sql.cells import ColumnRule
-from adapters.sql.columns import Meaning, SoftDelete
+from adapters.sql.columns import ENDED, Ends, Meaning, SoftDelete
 from adapters.sql.statement import Statement, compile_statement
 from adapters.sql.touched import touched_columns
 
@@ -83,12 +83,13 @@ class ResourceTable(RowSpec):
     max_rows: int = Field(default=10_000, ge=1, le=1_000_000)
     columns: dict[str, ColumnRule] = Field(default_factory=dict)
     soft_delete: SoftDelete | None = None
+    ends: Ends | None = None
 
     _names = field_validator("columns")(_small)
 
     @model_validator(mode="after")
     def asks_or_shares(self) -> "ResourceTable":
-        asking = {"query", "max_rows", "columns", "soft_delete"} & self.model_fields_set
+        asking = {"query", "max_rows", "columns", "soft_delete", "ends"} & self.model_fields_set
         if self.shares is not None and asking:
             raise ValueError(f"with shares, {sorted(asking)[0]} is the other resource's")
         if self.shares is None and self.query is None:
@@ -211,22 +212,27 @@ def _resources(file: FileTable, name: str) -> tuple[Resource, ...]:
 
 def _resource(file: FileTable, table: ResourceTable, readers: list[tuple[RowSpec, RowMapping]], where: str) -> Resource:
     specs, rows = tuple(spec for spec, _ in readers), tuple(mapping for _, mapping in readers)
+    needed = _needed(specs, rows, table.columns, table.soft_delete)
+    if table.ends is not None:
+        needed = needed - {ENDED} | {table.ends.column}
     return Resource(
         name=table.name,
         query=Query(
             name=where,
             statement=compile_statement(table.query or "", f"{where}.query", LOCAL_ID, LOCAL_ID),
             rules=table.columns,
-            needed=_needed(specs, rows, table.columns, table.soft_delete),
+            needed=needed,
             max_rows=table.max_rows,
         ),
-        meaning=_meaning(file, table.columns, table.soft_delete),
+        meaning=_meaning(file, table.columns, table.soft_delete, table.ends),
         rows=rows,
     )
 
 
-def _meaning(file: FileTable, rules: Mapping[str, ColumnRule], soft_delete: SoftDelete | None) -> Meaning:
-    return Meaning(rules=rules, sentinels=frozenset(file.source.sentinels), soft_delete=soft_delete)
+def _meaning(
+    file: FileTable, rules: Mapping[str, ColumnRule], soft_delete: SoftDelete | None, ends: Ends | None = None
+) -> Meaning:
+    return Meaning(rules=rules, sentinels=frozenset(file.source.sentinels), soft_delete=soft_delete, ends=ends)
 
 
 def _needed(

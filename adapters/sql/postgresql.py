@@ -62,6 +62,11 @@ _SETTINGS = text(
     """
 ).bindparams(bindparam("timeout", type_=NullType()), bindparam("path", type_=NullType()))
 
+_ONLY_LOOK_UPS = text(
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true), "
+    "set_config('enable_indexonlyscan', 'off', true)"
+)
+
 
 class PostgresqlDatabase(Database):
     """PostgreSQL."""
@@ -125,15 +130,22 @@ class PostgresqlDatabase(Database):
         )
 
     async def scans(self, connection: AsyncConnection, query: Query, values: Mapping[str, Any]) -> bool:
-        # A small table is scanned although it has an index; what is wanted is whether there is one.
-        await connection.execute(text("SELECT set_config('enable_seqscan', 'off', true)"))
+        # A small table is read whole although it has an index, or through its key for the sake of an order. What is
+        # wanted is whether there is an index to look up by: a bitmap needs one, and goes before what is off here.
+        await connection.execute(_ONLY_LOOK_UPS)
         parameters = {name: self.value(values[name]) for name in query.statement.parameters}
         plan = (await connection.execute(self.bound(query.statement, "EXPLAIN (FORMAT JSON) "), parameters)).scalar()
         if isinstance(plan, str):
             import json
 
             plan = json.loads(plan)
-        return any(node.get("Node Type") == "Seq Scan" for node in _nodes(plan))
+        return any(_from_end_to_end(node) for node in _nodes(plan))
+
+
+def _from_end_to_end(node: Mapping[str, Any]) -> bool:
+    """A table read as it lies, or through all of an index, each row being looked at."""
+    kind = str(node.get("Node Type"))
+    return kind == "Seq Scan" or (kind.startswith("Index") and "Index Cond" not in node and "Filter" in node)
 
 
 def _nodes(plan: Any) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ patient                    the look-up's rows                        parts: one 
 patient.by_id              demographics by local id                  parts: one document for each id
 patient.not_found          no identifier is known                    parts: the empty answers
 patient.mismatch           only people with another number           parts: one document
+patient.failed.<code>      the look-up failed beside linked people   parts: none
 <resource>                 a resource's rows                         parts: one document
 <resource>.empty           it has no row                             parts: one document
 <resource>.failed.<code>   its query failed, others did not          parts: none
@@ -29,6 +30,7 @@ BY_ID = "patient.by_id"
 NOT_FOUND = "patient.not_found"
 MISMATCH = "patient.mismatch"
 PATIENT_TYPE = "Patient"
+_WHO = frozenset({PATIENT_TYPE})
 IDENTITY_MISMATCH = "IDENTITY_MISMATCH"
 EMPTY = "empty"
 FAILED = "failed"
@@ -37,17 +39,17 @@ FAILED = "failed"
 def read_record(legacy: Legacy, record: SourceRecord, zone: ZoneInfo) -> Iterator[Fact | Gap]:
     """Facts and gaps of one record: every type in `record.types` ends in at least one of them."""
     name, _, rest = record.kind.partition(".")
+    if rest.startswith(f"{FAILED}."):
+        code = rest.removeprefix(f"{FAILED}.")
+        yield from (Gap(kind=GapKind.FAILED, fact_type=each, code=code) for each in sorted(record.types))
+        return
     if name == PATIENT:
         yield from _read_patient(legacy.look_up, record, zone)
         return
     resource = next((each for each in legacy.resources if each.name == name), None)
     if resource is None:
         raise SourceInvalid("the record is of a resource that the mapping file no longer has")
-    if rest.startswith(f"{FAILED}."):
-        code = rest.removeprefix(f"{FAILED}.")
-        yield from (Gap(kind=GapKind.FAILED, fact_type=each, code=code) for each in sorted(record.types))
-    else:
-        yield from _read_resource(resource, record, zone)
+    yield from _read_resource(resource, record, zone)
 
 
 def _read_patient(look_up: LookUp, record: SourceRecord, zone: ZoneInfo) -> Iterator[Fact | Gap]:
@@ -57,15 +59,13 @@ def _read_patient(look_up: LookUp, record: SourceRecord, zone: ZoneInfo) -> Iter
             raise SourceInvalid("the record says that nobody was found, and has people in it")
         yield Gap(kind=GapKind.NOT_HELD, code=PATIENT_NOT_FOUND)
         return
-    yield from _rows((look_up.rows,), rows, look_up.meaning, frozenset({PATIENT_TYPE}), zone)
+    yield from _rows((look_up.rows,), rows, look_up.meaning, msgspec.structs.replace(record, types=_WHO), zone)
     if record.kind == MISMATCH:
         yield Gap(kind=GapKind.FAILED, code=IDENTITY_MISMATCH, text="the source answered with other people only")
 
 
 def _read_resource(resource: Resource, record: SourceRecord, zone: ZoneInfo) -> Iterator[Fact | Gap]:
-    yield from _rows(
-        resource.rows, _documents(record), resource.meaning, record.types, zone, truncated=record.truncated
-    )
+    yield from _rows(resource.rows, _documents(record), resource.meaning, record, zone)
 
 
 def _documents(record: SourceRecord) -> list[Row]:
@@ -86,19 +86,14 @@ def _listed(document: Any) -> list[dict[str, Any]]:
 
 
 def _rows(
-    mappings: tuple[RowMapping, ...],
-    rows: Iterable[Row],
-    meaning: Meaning,
-    types: frozenset[str],
-    zone: ZoneInfo,
-    *,
-    truncated: bool = False,
+    mappings: tuple[RowMapping, ...], rows: Iterable[Row], meaning: Meaning, record: SourceRecord, zone: ZoneInfo
 ) -> Iterator[Fact | Gap]:
+    types = record.types
     kept: list[Row] = []
     withdrawn: list[Row] = []
     unclear: list[Row] = []
     for row in rows:
-        understood = Row(row.at, meaning.understood(row.value))
+        understood = Row(row.at, meaning.told(row.value, record.retrieved, zone))
         match meaning.fate(understood.value):
             case Fate.KEPT:
                 kept.append(understood)
@@ -123,7 +118,7 @@ def _rows(
                 at=at,
                 count=len(unclear),
             )
-    if truncated:
+    if record.truncated:
         yield from (Gap(kind=GapKind.TRUNCATED, fact_type=each) for each in sorted(types))
     else:
         yield from (Gap(kind=GapKind.NOT_RECORDED, fact_type=each) for each in sorted(types - explained))

@@ -1,5 +1,8 @@
 """SQLite through aiosqlite: the file is opened read-only, and a query is stopped by interrupt.
 
+A file that is replaced, by a nightly copy or a restored backup, goes on being read through the connections that have
+it open: each is asked first whether the file at the path is still the one that it opened.
+
 Truth: sqlite.org/uri.html (mode=ro), pragma.html (query_only, trusted_schema), c3ref/interrupt.html, eqp.html.
 """
 
@@ -10,11 +13,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.sdk import SourceUnavailable
@@ -40,7 +45,17 @@ class SqliteDatabase(Database):
             hide_parameters=True,
         )
         event.listen(engine.sync_engine, "connect", _read_only)
+        event.listen(engine.sync_engine, "do_connect", self._opening)
+        event.listen(engine.sync_engine, "checkout", self._still_there)
         return engine
+
+    def _opening(self, dialect: Any, record: Any, args: Any, parameters: Any) -> None:
+        record.info["file"] = _which(self.settings.file)
+
+    def _still_there(self, connection: Any, record: Any, proxy: Any) -> None:
+        """DisconnectionError has the pool make a new connection."""
+        if record.info["file"] != _which(self.settings.file):
+            raise DisconnectionError
 
     def reachable(self) -> None:
         if not os.access(self.settings.file, os.R_OK):
@@ -77,6 +92,15 @@ class SqliteDatabase(Database):
         parameters = {name: self.value(values[name]) for name in query.statement.parameters}
         plan = await connection.execute(self.bound(query.statement, "EXPLAIN QUERY PLAN "), parameters)
         return any(_SCAN.match(str(row[-1])) for row in plan)
+
+
+def _which(file: Path) -> tuple[int, int] | None:
+    """Which file is at the path; None when there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _read_only(connection: Any, record: Any) -> None:

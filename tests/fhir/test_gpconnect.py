@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from adapters.fhir.simulate import gpconnect_app
-from adapters.sdk import DependsOn, SourceInvalid, SourceRequest
+from adapters.sdk import DependsOn, SourceAuth, SourceInvalid, SourceRequest
 from adapters.testing.conformance import call
 from schema.model.clinical import AllergyIntolerance, Condition, Medication, MedicationKind, Patient, Polarity
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
@@ -268,3 +268,38 @@ def test_the_patient_names_the_practice(reading: Any) -> None:
     (fact,) = facts(reading(json.dumps(body).encode(), kind="gpconnect", types=("Patient",), **GP), Patient)
 
     assert [party.organization for party in fact.general_practitioners] == ["Tallow Yard"]
+
+
+def _outcome(code: str, spine: str) -> dict[str, Any]:
+    coding = {"system": "urn:spine", "code": spine, "display": "Patient has not provided consent to share data"}
+    issue = {"severity": "error", "code": code, "details": {"coding": [coding]}, "diagnostics": "not to be repeated"}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+async def test_a_record_that_the_person_does_not_share_is_withheld_in_the_practices_words(asking: Any) -> None:
+    app = gpconnect_app({NUMBER: gp_record()}, refused={NUMBER: _outcome("forbidden", "NO_PATIENT_CONSENT")})
+    async with asking(app, **GP) as asker:
+        items = await asker.items("AllergyIntolerance", numbers=[NUMBER])
+
+    assert {(gap.kind, gap.fact_type, gap.code) for gap in items} == {
+        (GapKind.WITHHELD, name, "NO_PATIENT_CONSENT") for name in ("Patient", "AllergyIntolerance")
+    }
+    assert {gap.text for gap in items} == {"Patient has not provided consent to share data"}
+
+
+async def test_a_refusal_of_our_own_right_to_ask_is_not_taken_for_the_persons(asking: Any) -> None:
+    app = gpconnect_app({NUMBER: gp_record()}, refused={NUMBER: _outcome("forbidden", "ACCESS_DENIED")})
+    async with asking(app, **GP) as asker:
+        with pytest.raises(SourceAuth):
+            await asker.items("AllergyIntolerance", numbers=[NUMBER])
+
+
+async def test_a_proxys_403_is_a_refusal_of_our_right_to_ask(asking: Any) -> None:
+    async def proxy(_: web.Request) -> web.Response:
+        return web.Response(text="<html>Forbidden</html>", status=403, content_type="text/html")
+
+    app = web.Application()
+    app.router.add_post("/Patient/$gpc.getstructuredrecord", proxy)
+    async with asking(app, **GP) as asker:
+        with pytest.raises(SourceAuth):
+            await asker.items("AllergyIntolerance", numbers=[NUMBER])

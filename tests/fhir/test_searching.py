@@ -199,6 +199,16 @@ async def test_known_local_ids_need_no_look_up(asking: Any) -> None:
     assert len(facts(items, Patient)) == 1
 
 
+async def test_a_record_that_a_steward_linked_does_not_hide_the_one_that_has_the_number(asking: Any) -> None:
+    by_hand = {"resourceType": "Bundle", "entry": [{"resource": patient("p2", identifier=[])}]}
+    by_hand["entry"].append({"resource": observation("other", subject={"reference": "Patient/p2"})})
+    async with asking(search_app([hospital_record(), by_hand])) as asker:
+        items = await asker.items("Observation", numbers=[NUMBER], local_ids=("Patient/p2",))
+
+    assert {fact.native_id for fact in facts(items, Patient)} == {"Patient/p1", "Patient/p2"}
+    assert {fact.subject for fact in facts(items, Observation)} == {"Patient/p1", "Patient/p2"}
+
+
 async def test_a_local_id_that_is_gone_is_an_unknown_person(asking: Any) -> None:
     async with asking(search_app([hospital_record()])) as asker:
         items = await asker.items("Observation", local_ids=("Patient/gone",))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from adapters.demo.vendors import diabetes_api, nursing_api, ooh_api
 from adapters.rest import RestAdapter, RestSettings
-from adapters.rest.simulate import VendorApi, pharmacy_api, telehealth_api, vendor_app
+from adapters.rest.simulate import ApiKey, User, VendorApi, pharmacy_api, telehealth_api, vendor_app
 from adapters.sdk import Ask, Call, SourceRecord
-from adapters.sdk.auth import ClientCredentials, HeaderAuth
+from adapters.sdk.auth import BasicAuth, ClientCredentials, HeaderAuth
 from adapters.sdk.resources import read_resource
 from adapters.sdk.secrets import Secret
 from adapters.testing.conformance import call
@@ -19,11 +20,34 @@ from schema.model.fact import Fact, Gap
 from tests.support.estate import rendered
 from tests.support.sources import opened, person
 
-EXAMPLES = "adapters.rest:examples"
+MAPPINGS = {
+    "pharmacy": "adapters.rest:examples/pharmacy.mapping.toml",
+    "telehealth": "adapters.rest:examples/telehealth.mapping.toml",
+    "diabetes": "adapters.demo:mappings/diabetes.toml",
+    "nursing": "adapters.demo:mappings/nursing.toml",
+    "ooh": "adapters.demo:mappings/ooh.toml",
+}
+"""The vendors of the estate and the files that read them."""
 
 
-def ask(types: frozenset[str], *numbers: str, local_ids: tuple[str, ...] = ()) -> Ask:
-    return Ask(subjects=(person(*numbers, local_ids=local_ids),), types=types | {"Patient"})
+def vendor_api(name: str) -> VendorApi:
+    """A vendor of the estate with the raw rows of that night."""
+    if name == "pharmacy":
+        return pharmacy_api(rendered("pharmacy"), "key-of-the-test")
+    if name == "telehealth":
+        return telehealth_api(rendered("telehealth"), "client", "secret: of a test")
+    files = rendered(name)
+    match name:
+        case "diabetes":
+            return diabetes_api(files, "sherwood", "password: of a test")
+        case "nursing":
+            return nursing_api(files, "client", "secret: of a test")
+        case _:
+            return ooh_api(files, "key-of-the-test")
+
+
+def ask(types: frozenset[str], *numbers: str, **known: Any) -> Ask:
+    return Ask(subjects=(person(*numbers, **known),), types=types | {"Patient"})
 
 
 @dataclass
@@ -35,16 +59,16 @@ class Asked:
     adapter: RestAdapter
 
     async def records(
-        self, *numbers: str, types: frozenset[str] | None = None, local_ids: tuple[str, ...] = (), seconds: float = 20.0
+        self, *numbers: str, types: frozenset[str] | None = None, seconds: float = 20.0, **known: Any
     ) -> list[SourceRecord]:
-        question = ask(types or self.adapter.types, *numbers, local_ids=local_ids)
+        question = ask(types or self.adapter.types, *numbers, **known)
         return [record async for record in self.adapter.fetch(question, call(seconds))]
 
     def call(self) -> Call:
         return call()
 
-    def question(self, *numbers: str) -> Ask:
-        return ask(self.adapter.types, *numbers)
+    def question(self, *numbers: str, **known: Any) -> Ask:
+        return ask(self.adapter.types, *numbers, **known)
 
     def mapping_text(self) -> str:
         return read_resource(self.adapter.settings.mapping)
@@ -54,6 +78,26 @@ class Asked:
 
     async def answer(self, *numbers: str, **more: Any) -> list[Fact | Gap]:
         return [found for record in await self.records(*numbers, **more) for found in self.adapter.read(record)]
+
+
+def credentials(api: VendorApi, base: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a gateway's configuration would say about this vendor's way of signing in."""
+    secret = Secret("env:VENDOR_SECRET")
+    match api.auth:
+        case ApiKey(header, key):
+            monkeypatch.setenv("VENDOR_SECRET", key)
+            return HeaderAuth(type="header", name=header, value=secret)
+        case User(name, password):
+            monkeypatch.setenv("VENDOR_SECRET", password)
+            return BasicAuth(type="basic", username=name, password=secret)
+        case client:
+            monkeypatch.setenv("VENDOR_SECRET", client.client_secret)
+            return ClientCredentials(
+                type="oauth2_client_credentials",
+                token_url=base + client.token_path,
+                client_id=client.client_id,
+                client_secret=secret,
+            )
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Asked]]
@@ -66,19 +110,9 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
     @asynccontextmanager
     async def served(api: VendorApi, mapping: str, **settings: Any) -> AsyncIterator[Asked]:
         faults = Faults()
-        monkeypatch.setenv("VENDOR_SECRET", getattr(api.auth, "key", None) or api.auth.client_secret)
         async with http_server(vendor_app(api), faults) as port:
             base = f"http://127.0.0.1:{port}"
-            auth = (
-                HeaderAuth(type="header", name=api.auth.header, value=Secret("env:VENDOR_SECRET"))
-                if hasattr(api.auth, "key")
-                else ClientCredentials(
-                    type="oauth2_client_credentials",
-                    token_url=base + api.auth.token_path,
-                    client_id=api.auth.client_id,
-                    client_secret=Secret("env:VENDOR_SECRET"),
-                )
-            )
+            auth = credentials(api, base, monkeypatch)
             made = RestSettings(base_url=base, mapping=mapping, **settings)
             async with opened(RestAdapter, made, auth) as adapter:
                 yield Asked(api, faults, adapter)
@@ -88,16 +122,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
 
 @pytest.fixture
 def vendor(serve: Serve) -> Callable[[str], AbstractAsyncContextManager[Asked]]:
-    """One of the two vendors of the estate, by the name of its mapping file."""
-
-    def named(name: str) -> AbstractAsyncContextManager[Asked]:
-        if name == "pharmacy":
-            api = pharmacy_api(rendered("pharmacy"), "key-of-the-test")
-        else:
-            api = telehealth_api(rendered("telehealth"), "client", "secret: of a test")
-        return serve(api, f"{EXAMPLES}/{name}.mapping.toml")
-
-    return named
+    """One of the vendors of the estate, by name."""
+    return lambda name: serve(vendor_api(name), MAPPINGS[name])
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The mapping file: every mistake in it is found when it is loaded, in one sentence with the file and the key."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from adapters.sdk.resources import read_resource
 from tests.support.sources import source
 
 GOOD = read_resource("adapters.rest:examples/pharmacy.mapping.toml")
+OOH = read_resource("adapters.demo:mappings/ooh.toml")
+BY_NAMES = 'params = { SURNAME = "{family}", FORENAME = "{given}", DOB = "{birth_date_uk}" }'
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,36 @@ def test_a_mistake_in_the_file_is_named(written: str, instead: str, says: str) -
         load(GOOD.replace(written, instead, 1), "vendor.toml")
     assert says in str(caught.value)
     assert str(caught.value).startswith("vendor.toml: ")
+
+
+@pytest.mark.parametrize("name", ["", "Notes", "1notes", "no tes", "notes.empty", "notes@0", "visit-notes\n", " notes"])
+def test_a_resources_name_is_matched_whole(name: str) -> None:
+    """A name is a part of the kind of the records that are kept, where dots and `@` mean something."""
+    with pytest.raises(SettingsError, match="name: String should match pattern"):
+        load(GOOD.replace('name = "notes"', f"name = {json.dumps(name)}"), "vendor.toml")
+
+
+def test_a_resources_name_may_have_digits_dashes_and_underscores() -> None:
+    vendor = load(GOOD.replace('name = "notes"', 'name = "visit-notes_2"'), "vendor.toml")
+    assert vendor.resources[-1].name == "visit-notes_2"
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "says"),
+    [
+        (BY_NAMES, 'params = { DOB = "{birth_date}" }', "patient.by_demographics: the request must say whom it is"),
+        (BY_NAMES, 'params = { SURNAME = "{family}" }', "patient.by_demographics: the request must say whom it is"),
+        (BY_NAMES, 'params = { N = "{nhs_number}" }', "there is no placeholder {nhs_number} here"),
+        (BY_NAMES, f'{BY_NAMES}\nitems = "ROWS["', "patient.by_demographics.items: 'ROWS[' is not JMESPath"),
+        (BY_NAMES, f"{BY_NAMES}\nmax_people = 0", "patient.by_demographics.max_people"),
+        ('[patient.by_id]\npath = "PEOPLE/{local_id}"\n', "", "patient: Value error, by_demographics needs by_id"),
+    ],
+)
+def test_a_mistake_in_the_look_up_by_demographics_is_named(written: str, instead: str, says: str) -> None:
+    assert written in OOH
+    with pytest.raises(SettingsError) as caught:
+        load(OOH.replace(written, instead, 1), "vendor.toml")
+    assert says in str(caught.value)
 
 
 def test_resources_may_share_one_answer() -> None:

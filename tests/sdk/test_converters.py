@@ -67,6 +67,10 @@ def test_a_value_is_read_as_what_it_means(name: str, value: object, read: object
         ("uk_date", "31/02/2026"),
         ("uk_date", "01/02/67"),
         ("uk_date", "2026-02-01"),
+        ("compact_datetime", "2026031407"),
+        ("compact_datetime", "20260230"),
+        ("compact_datetime", "2026-03-14"),
+        ("compact_datetime", "20260314T0730"),
         ("epoch", "soon"),
         ("epoch", 10**30),
         ("epoch_ms", True),
@@ -127,3 +131,19 @@ def test_a_converter_reads_a_value_or_says_that_it_cannot_and_does_nothing_else(
     except Unreadable:
         return
     assert found is None or isinstance(found, CONVERTERS[name].gives)
+
+
+@pytest.mark.parametrize(
+    ("stated", "value"),
+    [
+        ("20260314073005", "2026-03-14T07:30:05"),
+        ("202603140730", "2026-03-14T07:30"),
+        (" 20260314 ", "2026-03-14"),
+        ("202603", "2026-03"),
+        (2026, "2026"),
+    ],
+)
+def test_a_compact_time_is_local_and_as_precise_as_it_was_stated(stated: object, value: str) -> None:
+    found = CONVERTERS["compact_datetime"].convert(stated, LONDON)
+    assert isinstance(found, When)
+    assert (found.value, found.zone, found.zone_assumed) == (value, "Europe/London", True)

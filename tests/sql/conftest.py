@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from adapters.sdk import Ask, SourceRecord
 from adapters.sdk.secrets import Secret
 from adapters.sql import SqlAdapter, SqlSettings
-from adapters.sql.simulate import server_tables, sqlite_file
+from adapters.sql.simulate import Tables, server_tables, sqlite_file
 from adapters.testing.conformance import call
 from schema.model.fact import Fact, Gap
 from tests.sql.logical import DDL, MAPPING, TABLES
@@ -40,19 +40,33 @@ ADMIN = {
 _DRIVERS = {"postgresql": "postgresql+asyncpg", "mariadb": "mysql+asyncmy"}
 
 
+@dataclass(frozen=True)
+class System:
+    """A legacy system: its tables, and the mapping file that reads them."""
+
+    mapping: str
+    ddl: str
+    tables: Tables
+
+
+COMMUNITY = System(MAPPING, DDL, TABLES)
+
+
 @dataclass
 class Legacy:
-    """One database with the tables in it."""
+    """One database with the tables of one system in it."""
 
     backend: str
+    mapping: str
     settings: dict[str, Any]
     name: str
     """PostgreSQL: the schema and the account. MariaDB: the database and the account."""
     path: Path | None = None
 
     @asynccontextmanager
-    async def opened(self, mapping: str = MAPPING, **settings: Any) -> AsyncIterator[SqlAdapter]:
-        adapter = SqlAdapter(source(SqlSettings(**(self.settings | {"mapping": mapping} | settings))))
+    async def opened(self, mapping: str | None = None, **settings: Any) -> AsyncIterator[SqlAdapter]:
+        chosen = {"mapping": mapping or self.mapping}
+        adapter = SqlAdapter(source(SqlSettings(**(self.settings | chosen | settings))))
         try:
             yield adapter
         finally:
@@ -95,22 +109,29 @@ async def answer_of(adapter: SqlAdapter, *numbers: str, **more: Any) -> list[Fac
 
 
 @pytest.fixture(scope="session")
-def make_legacy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Legacy]]:
-    """A database by the name of its backend, made once."""
-    made: dict[str, Legacy] = {}
+def make_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[System, str], Legacy]]:
+    """A system's database by the name of its backend, made once."""
+    made: dict[tuple[str, ...], Legacy] = {}
     os.environ["SHERWOOD_TEST_SQL_PASSWORD"] = PASSWORD
 
-    def make(backend: str) -> Legacy:
-        if backend not in made:
-            made[backend] = (
-                _sqlite(tmp_path_factory.mktemp("sql")) if backend == "sqlite" else asyncio.run(_server(backend))
-            )
-        return made[backend]
+    def make(system: System, backend: str) -> Legacy:
+        key = (system.mapping, system.ddl, str(system.tables), backend)
+        if key not in made:
+            on_a_server = backend != "sqlite"
+            folder = tmp_path_factory.mktemp("sql")
+            made[key] = asyncio.run(_server(system, backend)) if on_a_server else _sqlite(system, folder)
+        return made[key]
 
     yield make
     for legacy in made.values():
         if legacy.backend != "sqlite":
             asyncio.run(legacy.run(*_UNDO[legacy.backend].format(name=legacy.name).split(";")))
+
+
+@pytest.fixture(scope="session")
+def make_legacy(make_system: Callable[[System, str], Legacy]) -> Callable[[str], Legacy]:
+    """The community system's database."""
+    return lambda backend: make_system(COMMUNITY, backend)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -152,41 +173,41 @@ _UNDO = {
 }
 
 
-def _sqlite(folder: Path) -> Legacy:
-    path = folder / "a community system.db"
-    sqlite_file(path, DDL, TABLES)
-    return Legacy("sqlite", {"url": f"sqlite:///{path}"}, "", path)
+def _sqlite(system: System, folder: Path) -> Legacy:
+    path = folder / "a legacy system.db"
+    sqlite_file(path, system.ddl, system.tables)
+    return Legacy("sqlite", system.mapping, {"url": f"sqlite:///{path}"}, "", path)
 
 
-async def _server(backend: str) -> Legacy:
+async def _server(system: System, backend: str) -> Legacy:
     name = f"sherwood_test_{secrets.token_hex(5)}"
     try:
         async with administered(backend) as connection:
-            await (_on_postgresql if backend == "postgresql" else _on_mariadb)(connection, name)
+            await (_on_postgresql if backend == "postgresql" else _on_mariadb)(connection, name, system)
     except (OSError, OperationalError):
         pytest.skip(f"no {backend} server is running here")
     admin = make_url(ADMIN[backend])
     database = admin.database if backend == "postgresql" else name
     url = f"{backend}://{name}@{admin.host}:{admin.port}/{database}"
     settings: dict[str, Any] = {"url": url, "password": Secret("env:SHERWOOD_TEST_SQL_PASSWORD")}
-    return Legacy(backend, settings | ({"schema": name} if backend == "postgresql" else {}), name)
+    return Legacy(backend, system.mapping, settings | ({"schema": name} if backend == "postgresql" else {}), name)
 
 
-async def _on_postgresql(connection: AsyncConnection, name: str) -> None:
+async def _on_postgresql(connection: AsyncConnection, name: str, system: System) -> None:
     await connection.exec_driver_sql(f"CREATE SCHEMA {name}")
     await connection.exec_driver_sql(f"SET search_path TO {name}")
-    await server_tables(connection, DDL, TABLES)
+    await server_tables(connection, system.ddl, system.tables)
     # With statistics the planner knows how small these tables are, and reads them whole, index or not.
-    await connection.exec_driver_sql("ANALYZE client, diagnosis, medication, score, contact")
+    await connection.exec_driver_sql(f"ANALYZE {', '.join(system.tables)}")
     await connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
     await connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {name} TO {name}")
     await connection.exec_driver_sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {name}")
 
 
-async def _on_mariadb(connection: AsyncConnection, name: str) -> None:
+async def _on_mariadb(connection: AsyncConnection, name: str, system: System) -> None:
     await connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET latin1")
     await connection.exec_driver_sql(f"USE {name}")
-    # A TIMESTAMP of MariaDB is UTC and ends in 2038; what this vendor means is DATETIME.
-    await server_tables(connection, DDL.replace("TIMESTAMP", "DATETIME(6)"), TABLES)
+    # A TIMESTAMP of MariaDB is UTC and ends in 2038; what these vendors mean is DATETIME.
+    await server_tables(connection, system.ddl.replace("TIMESTAMP", "DATETIME(6)"), system.tables)
     await connection.execute(text(f"CREATE USER {name} IDENTIFIED BY :password"), {"password": PASSWORD})
     await connection.exec_driver_sql(f"GRANT SELECT, SHOW VIEW ON {name}.* TO {name}")

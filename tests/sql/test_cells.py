@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.sdk.decode import json_value
 from adapters.sql.cells import ColumnRule, canonical, document
-from adapters.sql.columns import Fate, Meaning, SoftDelete
+from adapters.sql.columns import Ends, Fate, Meaning, SoftDelete
 
 
 def rule(**more: Any) -> ColumnRule:
@@ -41,6 +42,8 @@ def rule(**more: Any) -> ColumnRule:
         ((datetime(2025, 7, 1, 12, tzinfo=timezone(timedelta(hours=1))),), rule(), "2025-07-01T11:00:00Z"),
         (("C1", "C1      "), rule(), "C1"),
         ((7, "7", Decimal(7)), rule(type="text"), "7"),
+        ((2, 2.0, "2", Decimal("2.00")), rule(type="text", scale=2), "2.00"),
+        (("about two",), rule(type="text", scale=2), "about two"),
         ((b"\xa312", "£12", b"\xa312  "), rule(charset="cp1252"), "£12"),
         ((timedelta(hours=9, minutes=5), time(9, 5)), rule(), "09:05:00"),
         ((UUID(int=1),), rule(), "00000000-0000-0000-0000-000000000001"),
@@ -152,3 +155,42 @@ STAMP = SoftDelete(column="a", deleted="stated", means="entered_in_error")
 )
 def test_a_row_is_deleted_only_when_its_column_says_so(rule: SoftDelete | None, row: Any, fate: Fate) -> None:
     assert meaning(soft_delete=rule).fate(row) is fate
+
+
+RETRIEVED = datetime(2026, 3, 17, 23, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("convert", "end", "ended"),
+    [
+        ("uk_date", "16/03/2026", True),
+        ("uk_date", "17/03/2026", False),
+        ("uk_date", "18/03/2026", False),
+        ("uk_date", None, False),
+        ("uk_date", "", False),
+        ("uk_date", "9999-12-31", False),
+        ("uk_date", "next week", None),
+        ("uk_date", 7, None),
+        ("naive_datetime", "2026-03-17T23:29:59", True),
+        ("naive_datetime", "2026-03-17T23:30:01", False),
+        ("compact_datetime", "20260317232959", True),
+    ],
+)
+def test_a_row_has_ended_when_its_last_instant_had_passed_as_it_was_retrieved(
+    convert: Any, end: Any, ended: bool | None
+) -> None:
+    ends = Ends(column="end_dt", convert=convert)
+    told = Meaning(rules={}, sentinels=frozenset({"9999-12-31"}), soft_delete=None, ends=ends).told(
+        {"end_dt": end}, RETRIEVED, ZoneInfo("Europe/London")
+    )
+    assert told["ended"] is ended
+
+
+def test_a_day_ends_where_the_source_is() -> None:
+    """Half past eleven at night in London is the next day in Auckland."""
+    ends = Ends(column="a")
+    assert ends.marked({"a": "2026-03-17"}, RETRIEVED, ZoneInfo("Pacific/Auckland")) == {
+        "a": "2026-03-17",
+        "ended": True,
+    }
+    assert ends.marked({"a": "2026-03-17"}, RETRIEVED, ZoneInfo("Europe/London"))["ended"] is False

@@ -203,6 +203,7 @@ async def test_ids_are_bound_as_the_type_of_their_column(postgresql: Legacy, tmp
 query = "SELECT id, nhs_no, dob FROM of_{kind} WHERE nhs_no = :nhs_number AND dob = :birth_date"
 local_id = "id"
 local_id_type = "{kind}"
+number = "nhs_no"
 number_type = "integer"
 by_id.query = "SELECT id, nhs_no, dob FROM of_{kind} WHERE id = :local_id"
 fields = {{ birth_date = "dob" }}

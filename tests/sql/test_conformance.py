@@ -1,4 +1,4 @@
-"""The conformance kit, run on each database."""
+"""The conformance kit, run on each database, and on the three systems of the whole estate."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +8,7 @@ import pytest
 from adapters.sql import SqlAdapter
 from adapters.testing.conformance import AdapterConformance
 from tests.sql.logical import KNOWN, UNKNOWN
+from tests.sql.test_estate import MICHAEL, NOBODY, system, with_somebody
 from tests.support.sources import person
 
 
@@ -44,3 +45,37 @@ class TestMariadb(OnDatabase):
 
     backend = "mariadb"
     mutations = 50
+
+
+class OfTheEstate(AdapterConformance):
+    known = person(MICHAEL, family="Quillfeather")
+    unknown = person(NOBODY)
+    name = ""
+
+    @pytest.fixture(autouse=True)
+    def _legacy(self, make_system) -> None:
+        inhabited = with_somebody() if self.name == "renal" else None
+        self.legacy = make_system(system(self.name, inhabited), "sqlite")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[SqlAdapter]:
+        async with self.legacy.opened() as adapter:
+            yield adapter
+
+
+class TestCommunityMentalHealth(OfTheEstate):
+    """Padded keys, text dates, soft deletes."""
+
+    name = "cmht"
+
+
+class TestSocialCare(OfTheEstate):
+    """ISO dates, local times, 0 and 1."""
+
+    name = "socialcare"
+
+
+class TestRenal(OfTheEstate):
+    """With somebody in it: the kit needs a person who is known."""
+
+    name = "renal"

@@ -1,5 +1,6 @@
 """What goes wrong at a database costs its own part and says who must act, in our words."""
 
+import asyncio
 import logging
 import sqlite3
 from contextlib import closing
@@ -11,7 +12,7 @@ import pytest
 from adapters.sdk import SourceError, SourceInvalid, SourceRequest, SourceTimeout, SourceUnavailable
 from adapters.sdk.resources import read_resource
 from adapters.sql import SqlAdapter, SqlSettings
-from adapters.sql.simulate import legacy_file
+from adapters.sql.simulate import FileFaults, described, legacy_file
 from adapters.testing.conformance import call
 from adapters.testing.simulation import Faults
 from schema.model.fact import Fact, Gap, GapKind
@@ -147,3 +148,73 @@ async def test_a_slow_file_answers_when_its_batch_lets_it(tmp_path: Path) -> Non
     batch = Faults(delay_s=0.1)
     async with legacy_file(tmp_path / "a.db", DDL, TABLES, batch) as file, opened(file.url) as adapter:
         assert len(await answer_of(adapter, KNOWN)) == 16
+
+
+async def test_a_file_becomes_what_its_faults_say_when_they_are_set(tmp_path: Path) -> None:
+    """With one adapter all along: a connection that it has open does not go on reading a file that was replaced."""
+    faults = FileFaults()
+    async with (
+        legacy_file(tmp_path / "a.db", DDL, TABLES, faults) as file,
+        opened(file.url, statement_timeout="200ms") as adapter,
+    ):
+        assert len(await answer_of(adapter, KNOWN)) == 16
+        faults.down = True
+        with pytest.raises(SourceUnavailable):
+            await records_of(adapter, KNOWN)
+        faults.down = False
+        assert len(await answer_of(adapter, KNOWN)) == 16
+        faults.garbage = True
+        with pytest.raises(SourceInvalid):
+            await records_of(adapter, KNOWN)
+        faults.garbage = False
+        faults.delay_s = 60.0
+        with pytest.raises(SourceTimeout):
+            await records_of(adapter, KNOWN)
+        faults.delay_s = 0.0
+        assert len(await answer_of(adapter, KNOWN)) == 16
+    faults.down = True
+    assert not (tmp_path / "a.db").exists()
+
+
+async def test_a_file_that_is_held_answers_when_it_is_let_go(tmp_path: Path) -> None:
+    held = asyncio.Event()
+    faults = FileFaults(hold=held)
+    async with legacy_file(tmp_path / "a.db", DDL, TABLES, faults) as file, opened(file.url) as adapter:
+        with pytest.raises(SourceTimeout):
+            await records_of(adapter, KNOWN, seconds=0.2)
+        asking = asyncio.create_task(answer_of(adapter, KNOWN))
+        held.set()
+        assert len(await asking) == 16
+
+
+async def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    """A nightly copy is renamed into place: what was open is yesterday's."""
+    path = tmp_path / "a.db"
+    newer = {**TABLES, "medication": []}
+    async with (
+        legacy_file(path, DDL, TABLES) as file,
+        legacy_file(tmp_path / "b.db", DDL, newer),
+        opened(file.url) as adapter,
+    ):
+        assert len(await answer_of(adapter, KNOWN)) == 16
+        (tmp_path / "b.db").rename(path)
+        found = await answer_of(adapter, KNOWN)
+    told = {type(each).__name__ for each in found if isinstance(each, Fact)}
+    assert told == {"Patient", "Condition", "Observation", "Encounter"}
+    assert [gap.kind for gap in found if isinstance(gap, Gap) and gap.fact_type == "Medication"] == [
+        GapKind.NOT_RECORDED
+    ]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"columns": ["a", "b"], "types": ["INTEGER"], "rows": []},
+        {"columns": ["a"], "types": ["INTEGER"], "rows": [[1, 2]]},
+        {"columns": ["a; DROP"], "types": ["INTEGER"], "rows": []},
+        {"columns": ["a"], "types": ["INTEGER); DROP"], "rows": []},
+    ],
+)
+def test_tables_that_are_not_described_properly_are_refused(table: Any) -> None:
+    with pytest.raises(ValueError):
+        described({"t": table})

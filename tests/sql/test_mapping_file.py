@@ -39,6 +39,7 @@ GOOD = read_resource(MAPPING)
         ('name = "scores"', 'name = "patient"', "the name is taken"),
         ('onset = "diagnosed"', 'begins = "diagnosed"', "Condition has no such field"),
         ("max_rows = 2000", "max_rows = 0", "max_rows"),
+        ("max_rows = 2000", 'ends = { column = "a", convert = "epoch" }', "resource.3.ends.convert"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(written: str, instead: str, says: str) -> None:
@@ -47,6 +48,16 @@ def test_a_mistake_in_the_file_is_named(written: str, instead: str, says: str) -
         load(GOOD.replace(written, instead, 1), "old.toml")
     assert str(caught.value).startswith("old.toml: ")
     assert says in str(caught.value)
+
+
+def test_the_column_of_an_end_is_needed_and_what_is_made_of_it_is_not_asked_for() -> None:
+    ending = 'subject = "client_id"\nends = { column = "gone_on" }'
+    text = GOOD.replace('subject = "client_id"', ending, 1).replace(
+        'onset = "diagnosed"', 'clinical_status = "ended"', 1
+    )
+    (diagnoses,) = (each for each in load(text, "old.toml").resources if each.name == "diagnoses")
+    assert "gone_on" in diagnoses.query.needed
+    assert "ended" not in diagnoses.query.needed
 
 
 def test_two_fact_types_may_be_read_from_one_query() -> None:
