@@ -72,7 +72,8 @@ def whole_record_query(deadline: str | None) -> str:
         f"{name} {{ {heard} {page} {{ nodes {{ {entry} {_SPECIFIC[name]} {remarks} }} }} }}" for name in SECTIONS
     )
     return f"""query ($number: String!) {{ patient(identifier: {{ value: $number }}{argument}) {{
-        patient {{ names {{ text family given }} birthDate {{ value }} gender enteredInError deceased restricted }}
+        patient {{ names {{ text family given }} birthDate {{ value }} gender enteredInError deceased restricted
+            conflicts {{ field claims {{ source {{ id }} value }} }} }}
         {sections}
         sources {{ source {{ id name }} state code message asOf latencyMs cache facts gaps {{ kind text }} }}
     }} }}"""

@@ -93,6 +93,9 @@ def demo(
 ) -> None:
     """Start Michael's estate: simulated legacy systems on their real protocols, and the gateway over them.
 
+    9992319488 is a patient for scale: his record is made when he is first asked for, of as many facts as the
+    environment variable SHERWOOD_DEMO_FACTS says (5000; 200 to 200000).
+
     Everything runs on this machine and is forgotten when it ends.
     """
     from gateway.demonstration import run_demo
@@ -177,15 +180,16 @@ def unlink(
     ] = False,
 ) -> None:
     """Decide that a source's record is not this person. It is not linked again by rule."""
+    from gateway.identity.ledger import Standing
     from gateway.stewardship import decide
-    from schema.model.view import LinkStatus
 
     config = load(config_file)
     before = decide(config, identifier, source, local_id, by, reason, linked=False, block_anyway=block_anyway)
     done = {
-        LinkStatus.LINKED: "Unlinked.",
-        LinkStatus.PRESENT_NOT_LINKED: "Blocked. It was not linked.",
-        LinkStatus.BLOCKED: "It was blocked already; this decision is kept as well.",
+        Standing.LINKED: "Unlinked.",
+        Standing.PRESENT_NOT_LINKED: "Blocked. It was not linked.",
+        Standing.HELD: "Blocked. It was not linked, and no longer waits for a steward.",
+        Standing.BLOCKED: "It was blocked already; this decision is kept as well.",
         None: f"Blocked. It was not linked, and nobody here has seen whether {source} has it.",
     }[before]
     _say(f"{done} The rule will not link that record to this person.")
@@ -197,7 +201,7 @@ def links(
     by: Annotated[str, typer.Option(help="Who looks, kept in the audit trail.")],
     config_file: ConfigFile,
 ) -> None:
-    """Show which source's record is held to be this person, which is not, and who decided so."""
+    """Show which source's record is held to be this person, which is not, which waits for a steward, and why."""
     from gateway.stewardship import show_links
 
     show_links(load(config_file), identifier, by, out)

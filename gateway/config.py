@@ -141,6 +141,8 @@ class SourceTable(_Table):
     """Who may be served an answer that another asked for; the adapter's own rule when left out."""
     traced: bool = False
     """True when every NHS number of this source is known to have been traced with the authority."""
+    forbids_restricted: bool = False
+    """True when it may not be asked about a restricted (S-flagged) person; of some kinds that is always so."""
     auth: Auth | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 

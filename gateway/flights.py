@@ -9,9 +9,10 @@ source's answer depends on (`share`) and the policy, so an answer bound to an ac
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from adapters.sdk import (
     SourceTimeout,
     Subject,
 )
+from gateway.aside import MANY_FACTS, aside
 from gateway.cache import MemoryCache
 from gateway.config import SourceTable
 from gateway.keys import Keys
@@ -39,24 +41,30 @@ from schema.model.view import CacheState, SourceRef
 
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 """Part of every cache key: raise it when the shape of a fact changes."""
-LARGE_RECORD_BYTES = 200_000
-"""Records above this are read in a thread, so that nobody else waits for the parse."""
+LARGE_RECORD_BYTES = 32_000
+"""Records above this take 10 ms to read or more."""
+LARGE_ANSWER_BYTES = 500_000
+"""The same for an answer from the cache."""
 CUT_GRACE_S = 0.25
 """How long after its deadline an adapter may still hand over what it has, before it is cut."""
+READING_S = 60.0
+"""How long what arrived may take to be read after that: an adapter that never ends must not keep a flight for good."""
 _NOT_KEPT = frozenset({GapKind.FAILED, GapKind.TRUNCATED})
 
 
-class ReadFact(Struct, frozen=True, kw_only=True):
+class ReadFact(Struct, frozen=True, gc=False, kw_only=True):
     """A fact and the record it was read from."""
 
     fact: AnyFact
     record_hash: str
     retrieved: datetime
+    candidate: bool = False
+    """Its record only offers whom the source might mean."""
 
 
-class TypeAnswer(Struct, frozen=True, kw_only=True):
+class TypeAnswer(Struct, frozen=True, gc=False, kw_only=True):
     """What a source answered about one fact type: the unit that is cached."""
 
     facts: tuple[ReadFact, ...]
@@ -74,7 +82,21 @@ class TypeAnswer(Struct, frozen=True, kw_only=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(TypeAnswer).decode
+_decode_answer = msgspec.msgpack.Decoder(TypeAnswer).decode
+_decode_facts = msgspec.msgpack.Decoder(tuple[ReadFact, ...]).decode
+_decode_parts = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+def _packed(answer: TypeAnswer) -> bytes:
+    """An answer as bytes. Its facts are packed so many at a time: nobody else runs while one piece is made or read."""
+    starts = range(0, len(answer.facts), MANY_FACTS)
+    pieces = (_encode(answer.facts[start : start + MANY_FACTS]) for start in starts)
+    return _encode([_encode(structs.replace(answer, facts=())), *pieces])
+
+
+def _unpacked(kept: bytes) -> TypeAnswer:
+    head, *pieces = _decode_parts(kept)
+    return structs.replace(_decode_answer(head), facts=tuple(chain.from_iterable(map(_decode_facts, pieces))))
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,12 @@ class Outcome:
         """Every fact of every type."""
         return [read for answer in self.answers.values() for read in answer.facts]
 
+    @property
+    def candidates(self) -> frozenset[str]:
+        """Local ids that the source offered and of which it gave nothing as the person asked for."""
+        offered = {read.fact.subject for read in self.facts if read.candidate and read.fact.subject}
+        return frozenset(offered - {read.fact.subject for read in self.facts if not read.candidate})
+
 
 @dataclass(eq=False)
 class ConfiguredSource:
@@ -103,6 +131,11 @@ class ConfiguredSource:
     def __post_init__(self) -> None:
         self.slots = asyncio.Semaphore(self.table.max_concurrency)
         self.ref = SourceRef(id=self.table.id, name=self.table.name, organization=self.table.organization)
+
+    @property
+    def forbids_restricted(self) -> bool:
+        """Whether it may not be asked about a restricted person: by its protocol, or because the deployment says so."""
+        return self.adapter.forbids_restricted or self.table.forbids_restricted
 
     @property
     def share(self) -> str:
@@ -152,7 +185,8 @@ class Flights:
     ) -> Outcome:
         """What the source says of `types`: from the cache, from flights under way, and from a new one for the rest.
 
-        `decided` are the local ids that a person has linked: no answer from before that decision is served after it.
+        `decided` are the local ids that a person has linked or unlinked, with which of the two: no answer from before a
+        decision is served after it.
         Demographics are always among them: without them nobody can tell whose facts they are.
         Never raises for a source's failure: that is in the outcome. Cancelling the caller cancels no flight.
         """
@@ -160,12 +194,12 @@ class Flights:
         types = types | {"Patient"}
         scope = source.share_scope(actor, purpose)
         keys = {fact_type: self._key(source, subject, fact_type, scope, policy, decided) for fact_type in types}
-        answers: dict[str, TypeAnswer] = {}
+        held: dict[str, bytes] = {}
         joined: set[_Flight] = set()
         missing: set[str] = set()
         for fact_type, key in keys.items():
             if (kept := self._cache.get(key)) is not None:
-                answers[fact_type] = _decode(kept)
+                held[fact_type] = kept
             elif (flight := self._under_way.get(key)) is not None:
                 joined.add(flight)
             else:
@@ -173,6 +207,7 @@ class Flights:
         state = CacheState.MISS if missing else CacheState.SHARED if joined else CacheState.HIT
         if missing:
             joined.add(self._launch(source, subject, frozenset(missing), keys, actor, purpose))
+        answers = {name: await aside(len(kept) > LARGE_ANSWER_BYTES, _unpacked, kept) for name, kept in held.items()}
         error: SourceError | None = None
         if joined:
             await asyncio.wait({flight.task for flight in joined})
@@ -216,56 +251,107 @@ class Flights:
     ) -> _Flight:
         call = Call(deadline=time.monotonic() + source.table.timeout, actor=actor, purpose=purpose)
         ask = Ask(subjects=(subject,), types=types | {"Patient"})
-        flight = _Flight(types, asyncio.create_task(self._fly(source, ask, call)), time.monotonic())
         own = {keys[fact_type]: fact_type for fact_type in types}
+        flight = _Flight(types, asyncio.create_task(self._fly_and_keep(source, ask, call, own)), time.monotonic())
         self._under_way.update(dict.fromkeys(own, flight))
 
         def landed(task: "asyncio.Task[tuple[dict[str, TypeAnswer], SourceError | None]]") -> None:
             for key in own:
                 self._under_way.pop(key, None)
-            if task.cancelled():
-                return
-            answers, error = task.result()
-            if error is not None:
-                return  # what came before it broke off may not be all there is of a type
-            for key, fact_type in own.items():
-                answer = answers[fact_type]
-                if answer.complete:
-                    self._cache.put(key, _encode(answer), source.table.ttl_s(fact_type))
 
         flight.task.add_done_callback(landed)
         return flight
 
+    async def _fly_and_keep(
+        self, source: ConfiguredSource, ask: Ask, call: Call, own: dict[bytes, str]
+    ) -> tuple[dict[str, TypeAnswer], SourceError | None]:
+        """A flight whose complete answers are in the cache before it has landed: between the two nobody asks again."""
+        answers, error = await self._fly(source, ask, call)
+        if error is None:  # what came before it broke off may not be all there is of a type
+            for key, fact_type in own.items():
+                answer = answers[fact_type]
+                if answer.complete:
+                    packed = await aside(len(answer.facts) > MANY_FACTS, _packed, answer)
+                    self._cache.put(key, packed, source.table.ttl_s(fact_type))
+        return answers, error
+
     async def _fly(
         self, source: ConfiguredSource, ask: Ask, call: Call
     ) -> tuple[dict[str, TypeAnswer], SourceError | None]:
-        """Fetch and read until done, failed or cut; what arrived before a failure is kept."""
+        """Fetch until done, failed or cut, and read meanwhile; what arrived before a failure is kept.
+
+        The source's timeout is for the source: what has arrived by then is read to its end.
+        """
         gathered = _Gathered(ask.types, self._clock)
-        error: SourceError | None = None
+        reading: dict[asyncio.Task[None], SourceRecord] = {}
         try:
-            async with asyncio.timeout(call.remaining_s() + CUT_GRACE_S), source.slots:
-                async for record in source.adapter.fetch(ask, call):
-                    await gathered.add(source.adapter, record)
-        except SourceError as problem:
-            error = problem
-        except TimeoutError:
-            error = SourceTimeout("no complete answer within the source's timeout")
-        except Exception as problem:
-            # An adapter's own fault costs its facts and nothing else. Its text may quote a payload: only its type is
-            # logged.
-            log.error("adapter_fault", source=source.table.id, kind=type(problem).__name__)  # noqa: TRY400
-            error = SourceInvalid("the adapter could not make sense of the answer")
+            error = await _fetch(source, ask, call, reading, gathered)
+            if reading and (unread := (await asyncio.wait(reading, timeout=READING_S))[1]):
+                late = SourceTimeout("what the source gave could not be read in time")
+                gathered.leave_out((reading[task] for task in unread), late)
+                error = error or late
+        finally:
+            for task in reading:
+                task.cancel()
         return gathered.answers(error), error or gathered.error
 
 
+async def _fetch(
+    source: ConfiguredSource,
+    ask: Ask,
+    call: Call,
+    reading: "dict[asyncio.Task[None], SourceRecord]",
+    gathered: "_Gathered",
+) -> SourceError | None:
+    """Start reading each record as it comes; what ended the fetch, when it did not end by itself."""
+    try:
+        async with asyncio.timeout(call.remaining_s() + CUT_GRACE_S), source.slots:
+            async for record in source.adapter.fetch(ask, call):
+                reading[asyncio.create_task(gathered.add(source.adapter, record))] = record
+    except SourceError as problem:
+        return problem
+    except TimeoutError:
+        return SourceTimeout("no complete answer within the source's timeout")
+    except Exception as problem:
+        return _fault(source.adapter, problem)
+    return None
+
+
+def _fault(adapter: Adapter[Any], problem: Exception) -> SourceInvalid:
+    """An adapter's own fault costs its facts and no others. Only its type is logged: its text may quote a payload."""
+    log.error("adapter_fault", source=adapter.source.id, kind=type(problem).__name__)
+    return SourceInvalid("the adapter could not make sense of the answer")
+
+
 def _sound(item: Fact | Gap) -> Fact | Gap:
-    """The item, or a gap in its place when it holds what neither cache nor answer can carry: half a surrogate pair."""
+    """The item, or a gap in its place when it holds what neither cache nor answer can carry: half a surrogate pair.
+
+    Raises TypeError for what an adapter may not give.
+    """
+    if not isinstance(item, Fact | Gap):
+        raise TypeError("neither a fact nor a gap")
     try:
         _encode(item)
     except (ValueError, OverflowError):
         kind, fact_type = (item.kind, item.fact_type) if isinstance(item, Gap) else (None, type(item).__name__)
         return Gap(kind=kind or GapKind.UNREADABLE, fact_type=fact_type, code="UNREADABLE_VALUE")
     return item
+
+
+def _read_all(adapter: Adapter[Any], record: SourceRecord) -> list[ReadFact | Gap]:
+    """Everything in one record, each fact with where it is from. Raises what the adapter raises."""
+    digest = hashlib.sha256(b"\0".join(record.parts)).hexdigest()
+    return [
+        ReadFact(
+            fact=item,  # type: ignore[arg-type]
+            record_hash=digest,
+            retrieved=record.retrieved,
+            candidate=record.candidates,
+        )
+        if isinstance(item, Fact)
+        else item
+        for item in map(_sound, adapter.read(record))
+    ]
 
 
 def _with_people(answers: dict[str, TypeAnswer]) -> TypeAnswer:
@@ -275,8 +361,11 @@ def _with_people(answers: dict[str, TypeAnswer]) -> TypeAnswer:
     else meanwhile, the guard must see both, and not judge the facts of one by the demographics of the other.
     """
     told = answers["Patient"]
-    came = [read for answer in answers.values() for read in (*answer.people, *answer.facts)]
-    people = {read.fact: read for read in sorted(came, key=lambda r: r.retrieved) if isinstance(read.fact, Patient)}
+    came = [read for answer in answers.values() for read in answer.people]
+    came += told.facts
+    # Of the same demographics the newest are kept, and those that were given as the person's before those offered.
+    came.sort(key=lambda read: (not read.candidate, read.retrieved))
+    people = {read.fact: read for read in came if isinstance(read.fact, Patient)}
     # A person who is known by now is not unknown, whatever was kept.
     gaps = tuple(gap for gap in told.gaps if not people or gap.code != PATIENT_NOT_FOUND)
     return structs.replace(told, facts=tuple(people.values()), gaps=gaps)
@@ -293,15 +382,26 @@ class _Gathered:
         self._answered: set[str] = set()
         self._unknown: Gap | None = None
         self._complete_from: datetime | None = None
+        self._turn = asyncio.Lock()
         self.error: SourceError | None = None
         """What was wrong with a record that could not be read, while others could."""
 
     async def add(self, adapter: Adapter[Any], record: SourceRecord) -> None:
-        digest = hashlib.sha256(b"\0".join(record.parts)).hexdigest()
-        for item in map(_sound, await self._read(adapter, record)):
-            if isinstance(item, Fact):
-                kept = ReadFact(fact=item, record_hash=digest, retrieved=record.retrieved)  # type: ignore[arg-type]
-                self._facts.setdefault(type(item).__name__, []).append(kept)
+        """Read one record. One after the other, in the order in which they came."""
+        async with self._turn:
+            self._take(record, await self._read(adapter, record))
+
+    def leave_out(self, records: Iterable[SourceRecord], error: SourceError) -> None:
+        """Say of records that were not read that they were not: another record may have answered for their types."""
+        for record in records:
+            for name in sorted(record.types):
+                self._gaps.setdefault(name, []).append(Gap(kind=GapKind.FAILED, fact_type=name, code=error.code))
+            self._answered |= record.types
+
+    def _take(self, record: SourceRecord, found: list[ReadFact | Gap]) -> None:
+        for item in found:
+            if isinstance(item, ReadFact):
+                self._facts.setdefault(type(item.fact).__name__, []).append(item)
             elif item.fact_type is None and item.code == PATIENT_NOT_FOUND:
                 self._unknown = item
             else:
@@ -315,22 +415,26 @@ class _Gathered:
         if record.complete_from is not None:
             self._complete_from = max(self._complete_from or record.complete_from, record.complete_from)
 
-    async def _read(self, adapter: Adapter[Any], record: SourceRecord) -> list[Fact | Gap]:
+    async def _read(self, adapter: Adapter[Any], record: SourceRecord) -> list[ReadFact | Gap]:
         """Facts and gaps of one record; one that cannot be read at all fails its own types only."""
         try:
-            if sum(map(len, record.parts)) > LARGE_RECORD_BYTES:
-                return await asyncio.to_thread(lambda: list(adapter.read(record)))
-            return list(adapter.read(record))
+            return await aside(sum(map(len, record.parts)) > LARGE_RECORD_BYTES, _read_all, adapter, record)
         except SourceError as problem:
             self.error = problem
-            return [Gap(kind=GapKind.FAILED, fact_type=name, code=problem.code) for name in sorted(record.types)]
+        except Exception as problem:
+            self.error = _fault(adapter, problem)
+        return [Gap(kind=GapKind.FAILED, fact_type=name, code=self.error.code) for name in sorted(record.types)]
 
     def answers(self, error: SourceError | None) -> dict[str, TypeAnswer]:
         """One answer for each type asked: facts, gaps, or the gap that says that it failed."""
         if self._unknown is not None and not self._facts.get("Patient"):
-            unknown = TypeAnswer(facts=(), gaps=(self._unknown,), retrieved=self._clock())
-            return dict.fromkeys(self._types, unknown)
+            # It knows nobody of this number: as far as it was heard, for a listener may have begun late or gone silent.
+            return {name: self._nobody(self._unknown, name) for name in self._types}
         return {fact_type: self._answer(fact_type, error) for fact_type in self._types}
+
+    def _nobody(self, unknown: Gap, fact_type: str) -> TypeAnswer:
+        cut = [gap for gap in self._gaps.get(fact_type, ()) if gap.kind is GapKind.TRUNCATED]
+        return TypeAnswer(facts=(), gaps=(unknown, *cut), retrieved=self._clock(), complete_from=self._complete_from)
 
     def _answer(self, fact_type: str, error: SourceError | None) -> TypeAnswer:
         facts, gaps = self._facts.get(fact_type, []), self._gaps.get(fact_type, [])

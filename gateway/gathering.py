@@ -7,28 +7,34 @@ after that: a late answer is for the next view. What is not in by then is PENDIN
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+from msgspec import structs
+
+from gateway.aside import MANY_FACTS, aside
 from gateway.hearing import Heard
 from gateway.identity.reference import ReferencePerson
-from gateway.merge import Ids, Terminology, merge, section
+from gateway.merge import Ids, Terminology, discrepancies, merge, section
 from gateway.selection import chosen
-from schema.model.clinical import FACT_TYPES, Patient
+from schema.gql.connection import time_of
+from schema.gql.errors import ErrorCode, QueryError
+from schema.model.clinical import FACT_TYPES, SECTIONS, Patient
 from schema.model.values import Identifier
 from schema.model.view import (
+    Discrepancy,
     EntryFilter,
     Link,
     MergedFact,
     Section,
     SectionSource,
+    SectionStatus,
     SourceFact,
     SourceRef,
     SourceState,
     SourceStatus,
+    Timeline,
 )
-
-LARGE_SECTION = 2000
-"""Sections with more facts are merged in a thread, so that nobody else waits for them."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,28 @@ class Gathering:
     async def section(self, fact_type: str, entries: EntryFilter | None = None) -> Section[Any]:
         """As the port says. A filter chooses among merged entries and changes nothing else."""
         section = await self._section(fact_type)
-        return chosen(section, entries) if entries and entries != EntryFilter() else section
+        return chosen(section, entries, self._merger.terms) if entries and entries != EntryFilter() else section
+
+    async def timeline(self, since: date | None, until: date | None) -> Timeline:
+        """As the port says. What was withdrawn did not happen. The order is by the earliest instant that is meant."""
+        sections = await self._every_section()
+        within = EntryFilter(since=since, until=until)
+        return await aside(_many(sections), _timeline, sections, within, self._merger.terms)
+
+    async def discrepancies(self, source: str | None) -> tuple[Discrepancy, ...]:
+        """As the port says."""
+        if source is not None and source not in {asked.source.id for asked in self._asked}:
+            raise QueryError(ErrorCode.ARGUMENT_INVALID, "There is no such source: `sources` names them.")
+        sections = await self._every_section()
+        began = {
+            heard.source.id: heard.complete_from.timestamp() for heard in self._settled.values() if heard.complete_from
+        }
+        return await aside(
+            _many(sections), discrepancies, sections, self._merger.terms, complete_from=began, source=source
+        )
+
+    async def _every_section(self) -> list[Section[Any]]:
+        return list(await asyncio.gather(*(self._section(fact.__name__) for fact in SECTIONS.values())))
 
     async def links(self) -> tuple[Link, ...]:
         """What was decided about each source's record."""
@@ -122,9 +149,7 @@ class Gathering:
         facts = [fact for found in heard for fact in found.facts.get(fact_type, ())]
         linked = frozenset((found.source.id, link.local_id) for found in heard for link in found.links)
         sources = tuple(self._now(asked).section_source(fact_type, asked in in_scope) for asked in self._asked)
-        if len(facts) > LARGE_SECTION:
-            return await asyncio.to_thread(self._merger.section, fact_type, facts, sources, linked)
-        return self._merger.section(fact_type, facts, sources, linked)
+        return await aside(len(facts) > MANY_FACTS, self._merger.section, fact_type, facts, sources, linked)
 
     async def _wait(self, asked: tuple[Asked, ...]) -> list[Heard]:
         """Wait for these sources until all are in or the deadline passes; then what each came to, for good."""
@@ -143,3 +168,21 @@ class Gathering:
         if asked.answer.done():
             return asked.answer.result()
         return Heard(source=asked.source, state=SourceState.PENDING, code="SOURCE_PENDING", issue_type="timeout")
+
+
+def _many(sections: list[Section[Any]]) -> bool:
+    return sum(len(section.entries) for section in sections) > MANY_FACTS
+
+
+def _timeline(sections: list[Section[Any]], within: EntryFilter, terms: Terminology) -> Timeline:
+    states = {section.status for section in sections}
+    happened = [
+        structs.replace(section, entries=tuple(e for e in section.entries if not e.display.entered_in_error))
+        for section in sections
+    ]
+    entries = [e for section in happened for e in chosen(section, within, terms).entries if e.when is not None]
+    return Timeline(
+        status=states.pop() if len(states) == 1 else SectionStatus.PARTIAL,
+        entries=tuple(sorted(entries, key=time_of)),
+        undated=sum(entry.when is None for section in happened for entry in section.entries),
+    )

@@ -13,8 +13,9 @@ from adapters.sdk import SourceError
 from gateway.access import Policy
 from gateway.access import Verdict as Shown
 from gateway.flights import Outcome, ReadFact
-from gateway.identity.guard import Admitted, Verdict
-from gateway.merge import newest
+from gateway.identity.grade import Grade
+from gateway.identity.guard import MERGED_BY_SOURCE, Admitted, Finding, Verdict
+from gateway.merge import current
 from schema.model.clinical import Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Gap, GapKind
 from schema.model.view import (
@@ -47,6 +48,7 @@ RESTRICTION_UNKNOWN = "RESTRICTION_UNKNOWN"
 NO_IDENTIFIER = "NO_IDENTIFIER"
 NOT_IN_SCOPE = "NOT_HELD"
 MASKED = "POLICY_MASKED"
+_UNKNOWN = Gap(kind=GapKind.NOT_HELD, code=PATIENT_NOT_FOUND)
 INTERNAL = "INTERNAL"
 
 _HELD = {
@@ -126,7 +128,10 @@ class Heard:
             return SectionSource(source=self.source, state=SourceState.NOT_ASKED, code=NOT_IN_SCOPE, gaps=(not_held,))
         facts, gaps = self.facts.get(fact_type, ()), self.gaps.get(fact_type, ())
         state, code = self.state, self.code
-        if state in (SourceState.OK, SourceState.PARTIAL, SourceState.WITHHELD) and code != RESTRICTED:
+        if code == PRESENT_NOT_LINKED:
+            # The record that is not linked may hold facts of every type that the source holds.
+            state = SourceState.PARTIAL if facts else SourceState.NOT_LINKED
+        elif state in (SourceState.OK, SourceState.PARTIAL, SourceState.WITHHELD) and code != RESTRICTED:
             state, code = state_of(gaps, bool(facts))
         return SectionSource(source=self.source, state=state, code=code, facts=len(facts), gaps=gaps)
 
@@ -155,18 +160,8 @@ def hear(
 ) -> Heard:
     """Put together what one source may show. Pure."""
     reads: dict[int, ReadFact] = {id(read.fact): read for read in outcome.facts}
-    facts: dict[str, list[SourceFact[Any]]] = {}
-    gaps = {fact_type: list(answer.gaps) for fact_type, answer in outcome.answers.items()}
+    stated: list[SourceFact[Any]] = []
     for fact in admitted.facts:
-        fact_type = type(fact).__name__
-        verdict = policy.verdict(source.id, fact)
-        if verdict is Shown.HIDE:
-            continue
-        if verdict is Shown.MASK:
-            masked = Gap(kind=GapKind.WITHHELD, fact_type=fact_type, code=MASKED)
-            if masked not in gaps.setdefault(fact_type, []):
-                gaps[fact_type].append(masked)
-            continue
         read = reads[id(fact)]
         provenance = Provenance(
             source=source,
@@ -177,12 +172,30 @@ def hear(
             retrieved=read.retrieved,
             record_hash=read.record_hash,
         )
-        shown = SourceFact(id=fact_id(source.id, fact.subject, fact.native_id), fact=fact, provenance=provenance)
-        facts.setdefault(fact_type, []).append(shown)
+        stated.append(SourceFact(id=fact_id(source.id, fact.subject, fact.native_id), fact=fact, provenance=provenance))
+    facts: dict[str, list[SourceFact[Any]]] = {}
+    gaps = {fact_type: list(answer.gaps) for fact_type, answer in outcome.answers.items()}
+    # What the source has corrected no longer holds, whether or not this viewer may see the correction.
+    for one in current(stated)[0]:
+        fact_type = type(one.fact).__name__
+        verdict = policy.verdict(source.id, one.fact)
+        if verdict is Shown.HIDE:
+            continue
+        if verdict is Shown.MASK:
+            masked = Gap(kind=GapKind.WITHHELD, fact_type=fact_type, code=MASKED)
+            if masked not in gaps.setdefault(fact_type, []):
+                gaps[fact_type].append(masked)
+            continue
+        facts.setdefault(fact_type, []).append(one)
     _explain_held(source, outcome, admitted, policy, gaps)
+    if admitted.findings and not admitted.concerned:
+        # It knew nobody of this number, and none of those whom it offered is the person: it does not know them.
+        gaps = {name: [_UNKNOWN if gap.code == PRESENT_NOT_LINKED else gap for gap in g] for name, g in gaps.items()}
     if not any(link.status is LinkStatus.LINKED for link in links):
         # Nothing of a record that was not proved to be this person's, not even how many of its rows were unreadable.
-        gaps = {name: [gap for gap in found if gap.kind in _OF_THE_SOURCE] for name, found in gaps.items()}
+        # A source that gives no record at all may still say that it withholds one, or heard only part.
+        told = _OF_THE_SOURCE if admitted.concerned else _OF_THE_SOURCE | {GapKind.WITHHELD, GapKind.TRUNCATED}
+        gaps = {name: [gap for gap in found if gap.kind in told] for name, found in gaps.items()}
     settled = {fact_type: tuple(found) for fact_type, found in gaps.items()}
     state, code, issue_type = _state(outcome, admitted, settled, bool(facts))
     return Heard(
@@ -190,7 +203,7 @@ def hear(
         state=state,
         code=code,
         issue_type=issue_type,
-        facts={fact_type: tuple(newest(found)) for fact_type, found in facts.items()},
+        facts={fact_type: tuple(found) for fact_type, found in facts.items()},
         gaps=settled,
         links=links,
         as_of=min((answer.retrieved for answer in outcome.answers.values()), default=None),
@@ -208,12 +221,13 @@ def _explain_held(
 
     An absence that is stated beside somebody's held record may be that person's: it is not repeated.
     """
-    codes = {f.local_id: _HELD[f.verdict] for f in admitted.findings if f.verdict is not Verdict.ADMITTED}
+    codes = {f.local_id: _HELD[f.verdict] for f in admitted.concerned if f.verdict is not Verdict.ADMITTED}
     shown = set(map(id, admitted.facts))
     held = [
         (type(read.fact).__name__, codes[read.fact.subject or None])
         for read in outcome.facts
         if id(read.fact) not in shown
+        and (read.fact.subject or None) in codes
         and not isinstance(read.fact, Patient)
         and policy.verdict(source.id, read.fact) is not Shown.HIDE
     ]
@@ -236,6 +250,8 @@ def _state(
         return SourceState.PARTIAL if any_fact else SourceState.NOT_LINKED, IDENTITY_MISMATCH, "conflict"
     if not any_fact and held.keys() & {Verdict.PRESENT_NOT_LINKED, Verdict.STEWARD, Verdict.BLOCKED}:
         return SourceState.NOT_LINKED, PRESENT_NOT_LINKED, "multiple-matches"
+    if any(_present(finding) for finding in admitted.findings):
+        return SourceState.PARTIAL, PRESENT_NOT_LINKED, "multiple-matches"
     if held.keys() & {Verdict.NO_SUBJECT, Verdict.NO_DEMOGRAPHICS}:
         state = SourceState.PARTIAL if any_fact else SourceState.NOT_LINKED
         return state, UNVERIFIED_SUBJECT, "incomplete"
@@ -248,6 +264,12 @@ def _state(
     return state, code, None if state is SourceState.OK else "incomplete"
 
 
+def _present(finding: Finding) -> bool:
+    """Whether there is a record that may be the person's. To unlink it again does not make it unknown."""
+    blocked = finding.verdict is Verdict.BLOCKED and finding.grade is Grade.PROBABLE
+    return blocked or finding.verdict is Verdict.PRESENT_NOT_LINKED
+
+
 def _restricted(admitted: Admitted) -> bool:
     return any("veto:restricted" in finding.evidence for finding in admitted.findings)
 
@@ -257,20 +279,31 @@ def _failed(error: SourceError, any_fact: bool) -> tuple[SourceState, str | None
 
 
 def view_links(source: SourceRef, admitted: Admitted) -> tuple[Link, ...]:
-    """What a viewer may know of the decisions: a record that is not linked shows no id, it may be another's."""
+    """What a viewer may know of the decisions: a record that is not linked shows no id, it may be another's.
+
+    In an order of their own, for the records of a source come in any.
+    """
     shown = {
         Verdict.ADMITTED: LinkStatus.LINKED,
         Verdict.PRESENT_NOT_LINKED: LinkStatus.PRESENT_NOT_LINKED,
         Verdict.BLOCKED: LinkStatus.BLOCKED,
     }
-    return tuple(
+    links = (
         Link(
             source=source,
             status=shown[finding.verdict],
-            grade=finding.grade.value if finding.grade else "linked-by-table",
+            grade=_grade(finding),
             local_id=finding.local_id if finding.verdict is Verdict.ADMITTED else None,
             evidence=finding.evidence,
         )
         for finding in admitted.findings
         if finding.verdict in shown
     )
+    return tuple(sorted(links, key=lambda link: (link.local_id is None, link.local_id or "", link.status.value)))
+
+
+def _grade(finding: Finding) -> str:
+    """How the record was judged; one that its source merged into another is judged by that one."""
+    if MERGED_BY_SOURCE in finding.evidence:
+        return "merged-by-source"
+    return finding.grade.value if finding.grade else "linked-by-table"

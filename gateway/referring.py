@@ -8,12 +8,12 @@ from adapters.sdk import Actor, Subject
 from gateway.access import Policy
 from gateway.flights import ConfiguredSource, Outcome
 from gateway.identity.agreement import agreement
+from gateway.identity.ledger import Standing
 from gateway.identity.reference import ReferenceOrigin, ReferencePerson, from_authority, from_patient
 from schema.gql.errors import ErrorCode, QueryError
 from schema.model.clinical import Patient
 from schema.model.fact import PATIENT_NOT_FOUND
 from schema.model.values import Identifier
-from schema.model.view import LinkStatus
 
 if TYPE_CHECKING:
     from gateway.service import Service
@@ -93,7 +93,7 @@ async def _without_authority(
         for source in service.sources.values()
         if source is not service.authority
         and policy.may_ask(source.table.id)
-        and not source.adapter.forbids_restricted
+        and not source.forbids_restricted
         and not service.breaker.is_open(source.table.id, service.clock())
         and asked.system in source.adapter.identifier_systems
     ]
@@ -109,7 +109,7 @@ async def _without_authority(
     ]
     person = service.crossref.person_for(asked)
     if person is not None:
-        linked = {(x.source, x.local_id) for x in service.crossref.links(person) if x.status is LinkStatus.LINKED}
+        linked = {(x.source, x.local_id) for x in service.crossref.links(person) if x.status is Standing.LINKED}
         for source_id, patient in heard:
             if (source_id, patient.native_id) in linked:
                 current, *earlier = service.crossref.identifiers(person)

@@ -20,6 +20,7 @@ from gateway.access import (
     Policy,
     UnknownPurpose,
 )
+from gateway.aside import MANY_FACTS, aside
 from gateway.audit import (
     Audit,
     AuditUnavailable,
@@ -47,8 +48,8 @@ from gateway.hearing import (
 )
 from gateway.identity.breaker import SubjectBreaker
 from gateway.identity.crossref import AsyncCrossReference, CrossReferenceUnavailable
-from gateway.identity.grade import Grade
 from gateway.identity.guard import Admitted, admit
+from gateway.identity.ledger import EventKind, Standing, follows
 from gateway.identity.nhs_number import BadIdentifier, normalise
 from gateway.identity.reference import ReferencePerson
 from gateway.keys import Keys
@@ -57,9 +58,17 @@ from gateway.referring import DEMOGRAPHICS, find_reference
 from gateway.telemetry import Metrics, log_fault
 from schema.gql.errors import ErrorCode, QueryError
 from schema.model.values import Identifier
-from schema.model.view import LinkStatus, SourceRef, SourceState
+from schema.model.view import SourceRef, SourceState
 
 log = structlog.get_logger(__name__)
+
+_AUDITED = {
+    EventKind.LINK: "linked",
+    EventKind.PRESENT: "present-not-linked",
+    EventKind.HOLD: "held-for-steward",
+    EventKind.RELEASE: "released",
+}
+"""What the gateway decides by itself, as the audit trail calls it."""
 
 
 class Service:
@@ -131,7 +140,7 @@ class Service:
                 return Heard(source=source.ref, state=SourceState.NOT_ASKED, code=NO_IDENTIFIER)
             decided = tuple(
                 sorted(
-                    x.local_id
+                    f"{x.status.value} {x.local_id}"
                     for x in self.crossref.links(person)
                     if x.source == source.table.id and x.decided_by is not None
                 )
@@ -139,7 +148,8 @@ class Service:
             outcome = told or await self.flights.ask(source, subject, types, actor, purpose, policy.digest, decided)
             admitted = await self._admit(source, outcome, reference, person, actor)
             links = view_links(source.ref, admitted)
-            heard = hear(source.ref, outcome, admitted, policy, links, self.ids.fact_id)
+            much = len(outcome.facts) > MANY_FACTS
+            heard = await aside(much, hear, source.ref, outcome, admitted, policy, links, self.ids.fact_id)
         except AuditUnavailable:
             raise
         except CrossReferenceUnavailable:
@@ -159,11 +169,13 @@ class Service:
         known = tuple(i for i in reference.identifiers if i.system in source.adapter.identifier_systems)
         if not known:
             return None
-        linked = (x for x in self.crossref.links(person) if x.source == source.table.id)
+        # What the rule has linked is looked up by number each time: a second registration that was made since, or
+        # that is held, must not be hidden by the first. What a person linked may not be found by any number.
+        linked = (x for x in self.crossref.links(person) if x.source == source.table.id and x.decided_by is not None)
         name = reference.names[0] if reference.names else None
         return Subject(
             identifiers=known,
-            local_ids=tuple(x.local_id for x in linked if x.status is LinkStatus.LINKED),
+            local_ids=tuple(x.local_id for x in linked if x.status is Standing.LINKED),
             birth_date=reference.birth_date,
             family=name.family if name else None,
             given=name.given[0] if name and name.given else None,
@@ -181,22 +193,21 @@ class Service:
                 reference,
                 person=person,
                 standing=self.crossref.standing(source.table.id, {fact.subject for fact in facts if fact.subject}),
+                candidates=outcome.candidates,
                 traced=source.table.traced,
-                forbids_restricted=source.adapter.forbids_restricted,
+                forbids_restricted=source.forbids_restricted,
             )
 
-        admitted = judge()
-        standing = {(x.local_id, x.status) for x in self.crossref.links(person) if x.source == source.table.id}
+        admitted = await aside(len(facts) > MANY_FACTS, judge)
+        standing = {x.local_id: x for x in self.crossref.links(person) if x.source == source.table.id}
         proposals = admitted.proposals(source.table.id, person)
-        shown = {LinkStatus.LINKED: "certain", LinkStatus.PRESENT_NOT_LINKED: "probable"}
-        known = {(local_id, shown[status]) for local_id, status in standing if status in shown}
-        if new := [p for p in proposals if (p.local_id, p.grade.value) not in known]:
-            await self.crossref.record(new)
-            admitted = judge()
+        if new := [(p, kind) for p in proposals if (kind := follows(p, standing.get(p.local_id)))]:
+            await self.crossref.record([proposal for proposal, _ in new])
+            admitted = await aside(len(facts) > MANY_FACTS, judge)
             about = audited(reference.identifier)
-            for one in new:
-                decided = "linked" if one.grade is Grade.CERTAIN else "present-not-linked"
-                await self.audit.record(identity_event(actor, about, source.table.id, decided, record=one.local_id))
+            for one, kind in new:
+                what = _AUDITED[kind]
+                await self.audit.record(identity_event(actor, about, source.table.id, what, record=one.local_id))
         for finding in admitted.findings:
             grade = finding.grade.value if finding.grade else "none"
             self.metrics.identity.labels(source=source.table.id, grade=grade).inc()
@@ -310,9 +321,9 @@ class RequestGateway:
 
         if not wanted:
             return unasked(SourceState.NOT_ASKED, NOT_IN_SCOPE, "informational")
-        if source.adapter.forbids_restricted and reference.restricted:
+        if source.forbids_restricted and reference.restricted:
             return unasked(SourceState.WITHHELD, RESTRICTED, "suppressed")
-        if source.adapter.forbids_restricted and told is None:
+        if source.forbids_restricted and told is None:
             return unasked(SourceState.NOT_ASKED, RESTRICTION_UNKNOWN, "incomplete")
         if self._service.breaker.is_open(source.table.id, self._service.clock()):
             return unasked(SourceState.UNAVAILABLE, CIRCUIT_OPEN, "conflict")

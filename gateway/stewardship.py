@@ -19,11 +19,22 @@ from adapters.sdk import NHS_NUMBER, Actor
 from gateway.audit import AuditEvent, AuditUnavailable, SqliteAudit, identity_event
 from gateway.config import Config
 from gateway.identity.crossref import CrossReference, CrossReferenceUnavailable
-from gateway.identity.ledger import Link, LinkConflict, StewardNeeded
+from gateway.identity.guard import LINK_ELSEWHERE
+from gateway.identity.ledger import GRADE, Link, LinkConflict, Standing, StewardNeeded
 from gateway.identity.nhs_number import BadIdentifier, normalise
+from gateway.identity.vetoes import NUMBERS_DIFFER, REGISTRATIONS_DISAGREE, RESTRICTED, WITHDRAWN
 from gateway.problems import CommandError
 from schema.model.values import Identifier
-from schema.model.view import LinkStatus
+
+_ADVICE = {
+    LINK_ELSEWHERE: "it is linked to another person: find out whose it is, and `unlink` it there before you `link` it",
+    NUMBERS_DIFFER: "it carries another verified number and stays hidden, linked or not: have the source look",
+    WITHDRAWN: "the source has withdrawn it and it stays hidden, linked or not: have the source look",
+    REGISTRATIONS_DISAGREE: "the source has two that contradict each other: have it say which is this person's, then "
+    "`link` that one and `unlink` the other",
+    RESTRICTED: "the source restricts it: `link` it only with the right to, for then it is shown",
+}
+"""What comes before a decision, by what stands in its way, the hardest first."""
 
 
 def decide(
@@ -36,7 +47,7 @@ def decide(
     *,
     linked: bool,
     block_anyway: bool = False,
-) -> LinkStatus | None:
+) -> Standing | None:
     """Link or unlink a source's record; returns what stood before. Raises CommandError that says what to do."""
     known = {table.id for table in config.sources}
     if source not in known:
@@ -74,14 +85,30 @@ def show_links(config: Config, number: str, by: str, out: Console) -> None:
     for heading in ("local id", "status"):
         # What is typed off again is never broken by the width of a window while anything else can give way.
         shown.add_column(heading, no_wrap=True, overflow="fold")
-    for heading in ("evidence", "decided by", "reason", "when"):
+    for heading in ("grade", "evidence", "decided by", "reason", "when", "what to do next"):
         shown.add_column(heading, overflow="fold")
     for link in links:
-        decided = link.decided_by or f"rule {link.rules}"
-        when = f"{link.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        cells = (link.source, link.local_id, link.status.value, " ".join(link.evidence), decided, link.reason, when)
-        shown.add_row(*map(_plain, cells))
+        shown.add_row(*map(_plain, _row(link)))
     out.print(shown)
+
+
+def _row(link: Link) -> tuple[str, ...]:
+    grades = [code.removeprefix(GRADE) for code in link.evidence if code.startswith(GRADE)]
+    evidence = " ".join(code for code in link.evidence if not code.startswith(GRADE))
+    decided = link.decided_by or f"rule {link.rules}"
+    when = f"{link.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    grade = " ".join(grades)
+    return link.source, link.local_id, link.status.value, grade, evidence, decided, link.reason, when, _next(link)
+
+
+def _next(link: Link) -> str:
+    """What a steward does about a record that waits for one; nothing about one that is decided."""
+    if link.status not in (Standing.PRESENT_NOT_LINKED, Standing.HELD):
+        return ""
+    for code, advice in _ADVICE.items():
+        if code in link.evidence:
+            return advice
+    return "look it up in the source; if it is this person `link` it, if it is not `unlink` it"
 
 
 @contextmanager
@@ -115,12 +142,12 @@ def _known(table: CrossReference, number: str, by: str) -> tuple[Identifier, str
 def _refuse_anothers(table: CrossReference, source: str, local_id: str, person: str) -> None:
     """Before the audit trail says that it was linked. The table refuses as well, should somebody be quicker."""
     for link in table.standing(source, (local_id,))[local_id]:
-        if link.person != person and link.status is LinkStatus.LINKED:
+        if link.person != person and link.status is Standing.LINKED:
             raise LinkConflict("this record is linked to another person: unlink it there first")
 
 
 def _not_known(source: str, local_id: str, of_source: list[Link]) -> str:
-    linked = ", ".join(link.local_id for link in of_source if link.status is LinkStatus.LINKED)
+    linked = ", ".join(link.local_id for link in of_source if link.status is Standing.LINKED)
     return (
         f"{source}'s record {local_id} is not known as this person's; linked are: {linked or 'none'}. "
         "Check the id, or add --block-anyway to keep it from ever being linked."

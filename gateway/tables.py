@@ -93,7 +93,6 @@ _SAID_APART = frozenset(
     {"id", "when", "provenance", "conflicts", "enteredInError", "polarity", "verificationStatus", "kind"}
     | {"patientReported", "active"}
 )
-_NO_KNOWN = re.compile(r"(no|nil|none|not|never|denies|without)\b", re.IGNORECASE)
 
 
 def show_record(record: dict[str, Any], out: Console) -> None:
@@ -119,6 +118,7 @@ def _heading(patient: dict[str, Any] | None) -> Text:
     names = ", ".join(filter(None, map(_name, patient["names"]))) or "no name shown"
     born = (patient["birthDate"] or {}).get("value", "birth date not stated")
     marks = [word for key, word in _PATIENT_MARKS.items() if patient.get(key)]
+    marks += [f"SOURCES DISAGREE ON {_conflict(conflict)}" for conflict in patient.get("conflicts") or ()]
     return _text("  ".join([*marks, names, born, patient["gender"] or ""]).rstrip())
 
 
@@ -194,7 +194,7 @@ def describe(entry: dict[str, Any]) -> Text:
     title = _say(entry[key]) if key else "not named by the source"
     if key == "questionnaire" and "/" in title:
         title = title.rsplit("/", 1)[-1].replace("-", " ")
-    denied = _denied(entry, title)
+    denied = _denied(entry)
     wrong = "ENTERED IN ERROR" in denied
     value, used = _value(entry)
     used |= {key, "status"} if entry.get("status") in _DENYING_STATUS else {key}
@@ -208,7 +208,7 @@ def describe(entry: dict[str, Any]) -> Text:
     return shown.append_text(_text(body, "dim strike" if wrong else ""))
 
 
-def _denied(entry: dict[str, Any], title: str) -> list[str]:
+def _denied(entry: dict[str, Any]) -> list[str]:
     """Words that take an entry back, deny it or cast doubt on it, the strongest first."""
     verified, status = entry.get("verificationStatus"), entry.get("status")
     words = []
@@ -217,8 +217,7 @@ def _denied(entry: dict[str, Any], title: str) -> list[str]:
     if verified == "refuted":
         words.append("REFUTED")
     elif entry.get("polarity") == "ABSENT":
-        # "NOT No known allergy" would say the opposite of what was stated.
-        words.append("stated as none:" if _NO_KNOWN.match(title) else "NOT")
+        words.append("stated as none:")  # "NOT NKDA" would say the opposite of what was stated
     if verified and verified not in {"confirmed", "refuted", "entered-in-error"}:
         words.append(_words(verified))
     if status in _DENYING_STATUS:

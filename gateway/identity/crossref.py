@@ -20,10 +20,18 @@ from typing import Any
 
 import msgspec
 
-from gateway.identity.grade import Grade
-from gateway.identity.ledger import SCHEMA, Event, EventKind, Link, LinkConflict, Proposal, StewardNeeded, fold
+from gateway.identity.ledger import (
+    SCHEMA,
+    Event,
+    EventKind,
+    Link,
+    LinkConflict,
+    Proposal,
+    StewardNeeded,
+    fold,
+    follows,
+)
 from schema.model.values import Identifier
-from schema.model.view import LinkStatus
 
 
 class CrossReferenceUnavailable(Exception):
@@ -136,10 +144,11 @@ class CrossReference:
         return person
 
     def record(self, proposals: Iterable[Proposal]) -> tuple[Link | None, ...]:
-        """Keep what the gateway decided by itself: linked when certain, present when probable, nothing below that.
+        """Keep what the gateway found by itself: linked when certain, present when probable, held when possible.
 
-        What a person decided is never changed here: a blocked pair stays blocked, and a local id that is linked to
-        somebody else is not linked a second time. Returns what stands afterwards for each, None where nothing does.
+        What was present or held and is certainly not the person leaves the list (`ledger.follows`). What a person
+        decided is never changed here: a blocked pair stays blocked, and a local id that is linked to somebody else is
+        not linked a second time. Returns what stands afterwards for each, None where nothing does.
         """
         with self._writing() as write:
             return tuple(self._record(write, proposal) for proposal in proposals)
@@ -163,17 +172,8 @@ class CrossReference:
     def _record(self, write: sqlite3.Connection, proposal: Proposal) -> Link | None:
         source, local_id, person = proposal.source, proposal.local_id, proposal.person
         standing = self._one(write, source, local_id, person)
-        if standing is not None and (standing.status is LinkStatus.BLOCKED or standing.decided_by is not None):
-            return standing
-        if proposal.grade is Grade.CERTAIN:
-            if self._linked_elsewhere(write, source, local_id, person):
-                return standing
-            kind, status = EventKind.LINK, LinkStatus.LINKED
-        elif proposal.grade is Grade.PROBABLE and (standing is None or standing.status is not LinkStatus.LINKED):
-            kind, status = EventKind.PRESENT, LinkStatus.PRESENT_NOT_LINKED
-        else:
-            return standing
-        if standing is not None and standing.status is status:
+        kind = follows(proposal, standing)
+        if kind is None or (kind is EventKind.LINK and self._linked_elsewhere(write, source, local_id, person)):
             return standing
         self._add(write, kind, person, source, local_id, evidence=proposal.evidence, rules=proposal.rules)
         return self._one(write, source, local_id, person)

@@ -3,15 +3,20 @@
 MERGE.md section 1. Nothing is shown because a source was asked about somebody: its record must grade certain against
 the reference person, or a person must have linked it. Everything else is held, counted by reason, and nothing of it is
 shown. In doubt a record is held.
+
+A source that is asked by a number and answers with somebody else is at fault: MISMATCH. One that is asked who has these
+names and this birth date offers candidates (IHE PDQ) and claims of none that it is the person: of those, whoever is
+certainly not is NOT_MEANT, which costs the source nothing and is shown to nobody. A candidate counts as one only while
+everything that came of them came as an offer: a fact of theirs, or an answer by number, is a claim.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 
 from msgspec import Struct
 
 from gateway.identity.grade import Grade, Grading, grade
-from gateway.identity.ledger import Link, Proposal
+from gateway.identity.ledger import GRADE, Link, Proposal, Standing
 from gateway.identity.reference import ReferencePerson
 from gateway.identity.rules import Rules, default_rules
 from gateway.identity.vetoes import (
@@ -25,9 +30,10 @@ from gateway.identity.vetoes import (
 )
 from schema.model.clinical import Patient
 from schema.model.fact import Fact
-from schema.model.view import LinkStatus
 
 LINKED_BY_STEWARD = "link:steward"
+MERGED_BY_SOURCE = "source-merge:survivor-certain"
+LINK_ELSEWHERE = "link:other-person"
 
 
 class Verdict(Enum):
@@ -42,6 +48,8 @@ class Verdict(Enum):
     """A person decided that it is not."""
     MISMATCH = "mismatch"
     """It is not the person asked for: IDENTITY_MISMATCH, audited, and counted by the breaker."""
+    NOT_MEANT = "not-meant"
+    """A candidate who is somebody else: the source did not say that it was the person asked for."""
     RESTRICTED = "restricted"
     """The person is restricted and this source forbids it."""
     NO_DEMOGRAPHICS = "no-demographics"
@@ -86,6 +94,11 @@ class Admitted(Struct, frozen=True, kw_only=True):
         return counts
 
     @property
+    def concerned(self) -> tuple[Finding, ...]:
+        """Findings about records that are the person's, may be, or were given as theirs."""
+        return tuple(f for f in self.findings if f.verdict is not Verdict.NOT_MEANT)
+
+    @property
     def mismatched(self) -> bool:
         """Whether the source gave a record of somebody else."""
         return any(f.verdict is Verdict.MISMATCH for f in self.findings)
@@ -96,15 +109,21 @@ class Admitted(Struct, frozen=True, kw_only=True):
         return tuple(f for f in self.findings if f.verdict is Verdict.STEWARD)
 
     def proposals(self, source: str, person: str) -> tuple[Proposal, ...]:
-        """What the cross-reference table is to keep of this."""
-        kept = {Verdict.ADMITTED: Grade.CERTAIN, Verdict.PRESENT_NOT_LINKED: Grade.PROBABLE}
+        """What the cross-reference table is to keep of this; the record's own grade is the first of the evidence."""
+        kept = {
+            Verdict.ADMITTED: Grade.CERTAIN,
+            Verdict.PRESENT_NOT_LINKED: Grade.PROBABLE,
+            Verdict.STEWARD: Grade.POSSIBLE,
+            Verdict.MISMATCH: Grade.CERTAINLY_NOT,
+            Verdict.NOT_MEANT: Grade.CERTAINLY_NOT,
+        }
         return tuple(
             Proposal(
                 source=source,
                 local_id=f.local_id,
                 person=person,
                 grade=kept[f.verdict],
-                evidence=f.evidence,
+                evidence=(f"{GRADE}{f.grade.value}", *f.evidence),
                 rules=f.rules,
             )
             for f in self.findings
@@ -128,14 +147,16 @@ def admit(
     *,
     person: str | None,
     standing: Mapping[str, tuple[Link, ...]],
+    candidates: Collection[str] = (),
     traced: bool = False,
     forbids_restricted: bool = False,
     rules: Rules | None = None,
 ) -> Admitted:
     """Judge one source's whole answer about one person.
 
-    `person` is the reference's id in the cross-reference table (null when not yet known there) and `standing` what
-    that table says about this source's local ids. Pure: nothing is written; the caller keeps `proposals`.
+    `person` is the reference's id in the cross-reference table (null when not yet known there), `standing` what that
+    table says about this source's local ids, and `candidates` the local ids that it gave only as who might be meant.
+    Pure: nothing is written; the caller keeps `proposals`.
     """
     facts = tuple(facts)
     cases = _cases(facts)
@@ -143,6 +164,8 @@ def admit(
         return _result((), facts, dict.fromkeys(map(_local_id, facts), Verdict.RESTRICTED), cases)
     for known_id, case in cases.items():
         _judge(case, reference, person, standing.get(known_id, ()), traced, rules or default_rules())
+        if known_id in candidates and case.verdict is Verdict.MISMATCH:
+            case.verdict = Verdict.NOT_MEANT
     _follow_merges(cases)
     _compare_registrations(cases, rules or default_rules())
     verdicts: dict[str | None, Verdict] = {None: Verdict.NO_SUBJECT}
@@ -183,16 +206,19 @@ def _judge(
     found = (v for record, g in zip(case.records, gradings, strict=True) for v in vetoes(reference, record, g))
     case.vetoes = tuple(dict.fromkeys(found))
     here = next((link for link in links if link.person == person), None)
-    elsewhere = any(link.status is LinkStatus.LINKED and link.person != person for link in links)
+    elsewhere = any(link.status is Standing.LINKED and link.person != person for link in links)
     if elsewhere:
-        case.notes = ("link:other-person",)
+        case.notes = (LINK_ELSEWHERE,)
         case.verdict = Verdict.MISMATCH if worst.grade is Grade.CERTAINLY_NOT else Verdict.STEWARD
-    elif here is not None and here.status is LinkStatus.BLOCKED:
+    elif here is not None and here.status is Standing.BLOCKED:
         case.notes, case.verdict = ("link:blocked",), Verdict.BLOCKED
-    elif here is not None and here.status is LinkStatus.LINKED:
+    elif here is not None and here.status is Standing.LINKED:
         case.notes = ("link:automatic" if here.decided_by is None else LINKED_BY_STEWARD,)
         case.verdict = _linked(here, worst, case.vetoes)
     else:
+        if here is not None and REGISTRATIONS_DISAGREE in here.evidence:
+            # Held because another record of the source contradicts it: that one may only not have come this time.
+            case.vetoes = (*case.vetoes, REGISTRATIONS_DISAGREE)
         case.verdict = _unlinked(worst, case.vetoes)
 
 
@@ -256,9 +282,9 @@ def _follow_merges(cases: dict[str, _Case]) -> None:
         case, last = cases[local_id], cases[survivor]
         certain = last.grading is not None and last.grading.grade is Grade.CERTAIN
         if before[survivor] is Verdict.ADMITTED and certain:
-            stopped = {NUMBERS_DIFFER, RESTRICTED, WITHDRAWN} & set(case.vetoes) or "link:other-person" in case.notes
+            stopped = {NUMBERS_DIFFER, RESTRICTED, WITHDRAWN} & set(case.vetoes) or LINK_ELSEWHERE in case.notes
             if case.verdict is not Verdict.BLOCKED and not stopped:
-                case.verdict, case.notes = Verdict.ADMITTED, (*case.notes, "source-merge:survivor-certain")
+                case.verdict, case.notes = Verdict.ADMITTED, (*case.notes, MERGED_BY_SOURCE)
         elif case.verdict is Verdict.ADMITTED:
             case.verdict, case.notes = Verdict.STEWARD, (*case.notes, "source-merge:survivor-not-certain")
 
@@ -294,12 +320,12 @@ def _compare_registrations(cases: dict[str, _Case], rules: Rules) -> None:
 
 def _without_demographics(person: str | None, links: tuple[Link, ...]) -> Verdict:
     """Facts whose subject's demographics did not come: shown only when that local id is linked already."""
-    if any(link.status is LinkStatus.LINKED and link.person != person for link in links):
+    if any(link.status is Standing.LINKED and link.person != person for link in links):
         return Verdict.MISMATCH
     here = next((link.status for link in links if link.person == person), None)
-    if here is LinkStatus.BLOCKED:
+    if here is Standing.BLOCKED:
         return Verdict.BLOCKED
-    return Verdict.ADMITTED if here is LinkStatus.LINKED and person is not None else Verdict.NO_DEMOGRAPHICS
+    return Verdict.ADMITTED if here is Standing.LINKED and person is not None else Verdict.NO_DEMOGRAPHICS
 
 
 def _result(

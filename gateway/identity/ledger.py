@@ -7,7 +7,6 @@ from enum import Enum
 from msgspec import Struct, structs
 
 from gateway.identity.grade import Grade
-from schema.model.view import LinkStatus
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -56,8 +55,29 @@ class EventKind(Enum):
     """The authority says that two persons known here are one: the evidence names the one that ends."""
     PRESENT = "present"
     """A source has a record that may be the person."""
+    HOLD = "hold"
+    """A source has a record that only a steward may hear of: possible, or vetoed."""
+    RELEASE = "release"
+    """What was present or held has turned out to be somebody else's."""
     LINK = "link"
     UNLINK = "unlink"
+
+
+class Standing(Enum):
+    """What stands about a record and a person."""
+
+    LINKED = "LINKED"
+    """It is this person."""
+    PRESENT_NOT_LINKED = "PRESENT_NOT_LINKED"
+    """It may be this person: a viewer is told that there is a record, and nothing of it."""
+    HELD = "HELD"
+    """Possible, or vetoed: for a steward to look at. It changes nothing that is shown, and no viewer is told of it."""
+    BLOCKED = "BLOCKED"
+    """A person decided that it is not."""
+
+
+GRADE = "grade:"
+"""What the code of the record's own grade begins with, among the evidence of whatever the gateway found by itself."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -66,7 +86,7 @@ class Link(Struct, frozen=True, kw_only=True):
     source: str
     local_id: str
     person: str
-    status: LinkStatus
+    status: Standing
     evidence: tuple[str, ...]
     """Codes, never values."""
     rules: str
@@ -104,30 +124,55 @@ class Proposal(Struct, frozen=True, kw_only=True):
     local_id: str
     person: str
     grade: Grade
+    """What is to be made of it: possible for whatever is a steward's to decide, however well it grades."""
     evidence: tuple[str, ...]
     rules: str
 
 
-Standing = dict[tuple[str, str, str], Link]
+def follows(proposal: Proposal, standing: Link | None) -> EventKind | None:
+    """What the gateway's own finding makes of what stands for the pair; None when it changes nothing.
+
+    What a person decided is never changed. A link stays until a person ends it, for the guard withholds by itself what
+    no longer fits, and a link that vanished would take the facts of a record without demographics with it. What waits
+    for a steward is kept up to date, and leaves the list when it turns out to be the person's or certainly not.
+    """
+    status = standing.status if standing is not None else None
+    if standing is not None and (status is Standing.BLOCKED or standing.decided_by is not None):
+        return None
+    waiting = status in (Standing.PRESENT_NOT_LINKED, Standing.HELD)
+    match proposal.grade:
+        case Grade.CERTAIN:
+            return EventKind.LINK if status is not Standing.LINKED else None
+        case Grade.PROBABLE:
+            return EventKind.PRESENT if status in (None, Standing.HELD) else None
+        case Grade.POSSIBLE:
+            told = status is Standing.HELD and standing is not None and standing.evidence == proposal.evidence
+            return EventKind.HOLD if status is not Standing.LINKED and not told else None
+        case Grade.CERTAINLY_NOT:
+            return EventKind.RELEASE if waiting else None
+
+
+Links = dict[tuple[str, str, str], Link]
 """What stands, by (source, local id, person)."""
 
 _STATUS = {
-    EventKind.LINK: LinkStatus.LINKED,
-    EventKind.PRESENT: LinkStatus.PRESENT_NOT_LINKED,
-    EventKind.UNLINK: LinkStatus.BLOCKED,
+    EventKind.LINK: Standing.LINKED,
+    EventKind.PRESENT: Standing.PRESENT_NOT_LINKED,
+    EventKind.HOLD: Standing.HELD,
+    EventKind.UNLINK: Standing.BLOCKED,
 }
-_STRENGTH = (LinkStatus.PRESENT_NOT_LINKED, LinkStatus.LINKED, LinkStatus.BLOCKED)
+_STRENGTH = (Standing.HELD, Standing.PRESENT_NOT_LINKED, Standing.LINKED, Standing.BLOCKED)
 
 
 def fold(
     events: Iterable[Event], before: Mapping[tuple[str, str, str], Link] | None = None
-) -> tuple[Standing, dict[tuple[str | None, str | None], str]]:
+) -> tuple[Links, dict[tuple[str | None, str | None], str]]:
     """What stands after these events, and which identifier is whose.
 
     When one person turns out to be another, the decisions of both stand for the one that goes on; of two about the
     same record the stronger does, and a block is the strongest.
     """
-    links: Standing = dict(before or {})
+    links: Links = dict(before or {})
     identifiers: dict[tuple[str | None, str | None], str] = {}
     for event in events:
         if event.kind is EventKind.OBSERVE:
@@ -135,7 +180,11 @@ def fold(
         elif event.kind is EventKind.SUPERSEDE:
             _supersede(links, event)
             identifiers = {k: event.person if p in event.evidence else p for k, p in identifiers.items()}
-        elif event.source is not None and event.local_id is not None:
+        elif event.source is None or event.local_id is None:
+            continue
+        elif event.kind is EventKind.RELEASE:
+            links.pop((event.source, event.local_id, event.person), None)
+        else:
             links[event.source, event.local_id, event.person] = Link(
                 source=event.source,
                 local_id=event.local_id,
@@ -151,7 +200,7 @@ def fold(
     return links, identifiers
 
 
-def _supersede(links: Standing, event: Event) -> None:
+def _supersede(links: Links, event: Event) -> None:
     for key in [key for key in links if key[2] in event.evidence]:
         moved = structs.replace(links.pop(key), person=event.person)
         into = (moved.source, moved.local_id, moved.person)

@@ -5,12 +5,14 @@ silences. MERGE.md 2-4.
     held, replaced = current(facts)                            what each source holds now; before the viewer's policy
     merged = merge(visible, ids, linked=pairs)                 one fact type, any mixture of sources; after the policy
     shown = section(AllergyIntolerance, merged, per_source)    with its status and the reason why it is empty
+    found = discrepancies(sections, terms)                     what each source does not have, or has differently
 
 Nothing here does I/O or knows a clock. A new fact type is one module under `types`.
 """
 
 from gateway.merge.absence import section
 from gateway.merge.concepts import Code, Limits, Product, Terminology, delivered, load
+from gateway.merge.discrepancies import discrepancies
 from gateway.merge.engine import Linked, MixedSubjects, MixedTypes, merge
 from gateway.merge.ids import Ids
 from gateway.merge.precedence import precedence
@@ -28,6 +30,7 @@ __all__ = [
     "Terminology",
     "current",
     "delivered",
+    "discrepancies",
     "load",
     "merge",
     "newest",

@@ -1,7 +1,8 @@
 """Concepts: which codes mean the same, and the short lists that the merge rules consult.
 
 Truth: an exact code in a canonical code system; then equivalences that somebody supplied (FHIR ConceptMap,
-relationship `equivalent` or `equal` only: R4 section ConceptMap.group.element.target.equivalence). Nothing else. A
+relationship `equivalent` or `equal` only: R4 section ConceptMap.group.element.target.equivalence). Nothing else: a
+broader or narrower concept is another one, which may be shown beside it. A
 code of a system that is not named by a URI or a listed alias (HL7 v2 "L", "99LAB") means something only to its
 sender: unmapped, never merged, cannot tell.
 
@@ -57,7 +58,11 @@ class Terminology(Struct, frozen=True, kw_only=True):
     limits: Limits
     canonical: Mapping[str, str]
     """Code system names as sources write them -> the canonical URI."""
+    retired: frozenset[str]
+    """Canonical URIs of code systems that are no longer maintained."""
     equivalent: Mapping[Code, frozenset[Code]]
+    near: Mapping[Code, frozenset[Code]]
+    """Code -> the codes that are supplied as broader or narrower: grouped on screen, never merged."""
     long_term: frozenset[Code]
     family_history: frozenset[Code]
     nil_known: Mapping[Code, str]
@@ -70,6 +75,8 @@ class Terminology(Struct, frozen=True, kw_only=True):
     sides: Mapping[Code, str]
     products: Mapping[Code, Product]
     brand_critical_words: tuple[str, ...]
+    high_risk_words: tuple[str, ...]
+    """Medicines whose absence or difference somewhere is named first."""
     frequencies: Mapping[str, str]
     """Words for how often -> one spelling of it."""
     orders_join_courses: bool = False
@@ -100,10 +107,18 @@ class Terminology(Struct, frozen=True, kw_only=True):
                     codes += self.equivalent[code]
         return frozenset(codes)
 
-    def is_mapped(self, concept: CodeableConcept | None) -> bool:
-        """Whether a code of it belongs to a code system that this terminology knows: without one, nobody can tell."""
-        known = set(self.canonical.values())
-        return any(system in known for system, _ in self.concepts(concept))
+    def nearby(self, codes: Iterable[Code]) -> frozenset[Code]:
+        """Every code that is supplied as broader or narrower than one of these."""
+        return _NONE.union(*(self.near[code] for code in codes if code in self.near)) if self.near else _NONE
+
+    def code_systems(self, codes: Iterable[Code]) -> frozenset[str]:
+        """In which code systems others can tell what these codes mean: none, and it is unmapped.
+
+        Several codes of a retired system mean one thing, so such a code alone tells nobody what is not meant.
+        """
+        return frozenset(
+            system for system, _ in codes if self.canonical.get(system) == system and system not in self.retired
+        )
 
     def is_long_term(self, code: Code) -> bool:
         """Whether the condition lasts, so that its onset does not tell one from another."""
@@ -135,11 +150,17 @@ class Terminology(Struct, frozen=True, kw_only=True):
         orders_join_courses: bool | None = None,
     ) -> "Terminology":
         """With a drug dictionary and FHIR ConceptMap resources that a deployment supplies."""
-        pairs = [pair for resource in concept_maps for pair in _equivalences(self, resource)]
+        supplied = [found for resource in concept_maps for found in _relations(self, resource)]
+        near: dict[Code, set[Code]] = {code: set(others) for code, others in self.near.items()}
+        for relation, one, other in supplied:
+            if relation in _NEAR:
+                near.setdefault(one, set()).add(other)
+                near.setdefault(other, set()).add(one)
         return structs.replace(
             self,
             products={**self.products, **dict(_product(self, row) for row in products)},
-            equivalent=_closed(pairs, self.equivalent),
+            equivalent=_closed([(a, b) for relation, a, b in supplied if relation in _SAME], self.equivalent),
+            near={code: frozenset(others) for code, others in near.items()},
             orders_join_courses=self.orders_join_courses if orders_join_courses is None else orders_join_courses,
         )
 
@@ -183,7 +204,9 @@ def _built(table: dict[str, Any]) -> Terminology:
         version=table["version"],
         limits=convert(table["limits"], Limits),
         canonical=canonical,
+        retired=frozenset(entry["uri"] for entry in systems.values() if entry.get("retired")),
         equivalent=_closed([(group[0], other) for group in groups for other in group[1:]], {}),
+        near={},
         long_term=codes(table["condition"]["long_term"]),
         family_history=codes(table["condition"]["family_history"]),
         nil_known={one: kind for kind, names in allergens["nil_known"].items() for one in codes(names)},
@@ -193,6 +216,7 @@ def _built(table: dict[str, Any]) -> Terminology:
         sides={one: side for side, names in table["side"].items() for one in codes(names)},
         products={code(key): Product(code=code(key)[1], **row) for key, row in medicine["product"].items()},
         brand_critical_words=tuple(medicine["brand_critical_words"]),
+        high_risk_words=tuple(medicine["high_risk_words"]),
         frequencies={words: name for name, spellings in medicine["frequency"].items() for words in spellings},
         orders_join_courses=medicine["orders_join_courses"],
     )
@@ -208,16 +232,26 @@ def _closed(pairs: list[tuple[Code, Code]], known: Mapping[Code, frozenset[Code]
     return {member: frozenset(together - {member}) for member, together in group.items()}
 
 
-def _equivalences(terms: Terminology, resource: Mapping[str, Any]) -> Iterable[tuple[Code, Code]]:
+_SAME = frozenset({"equivalent", "equal"})
+_NEAR = frozenset(
+    {
+        *("wider", "subsumes", "narrower", "specializes", "inexact", "relatedto"),
+        *("source-is-narrower-than-target", "source-is-broader-than-target", "related-to"),
+    }
+)
+"""R4 says "equivalence" and R5 "relationship", each in words of its own."""
+
+
+def _relations(terms: Terminology, resource: Mapping[str, Any]) -> Iterable[tuple[str, Code, Code]]:
+    """(how they are related, source code, target code) for each line of a ConceptMap."""
     for group in resource.get("group", ()):
         for element in group.get("element", ()):
             one = terms.concept(Coding(system=group.get("source"), code=element.get("code")))
             for target in element.get("target", ()):
-                # R4 says "equivalence", R5 "relationship"; broader and narrower only group on screen.
                 relation = target.get("equivalence") or target.get("relationship")
                 other = terms.concept(Coding(system=group.get("target"), code=target.get("code")))
-                if relation in ("equivalent", "equal") and one is not None and other is not None:
-                    yield (one, other)
+                if relation and one is not None and other is not None:
+                    yield (relation, one, other)
 
 
 def _product(terms: Terminology, row: Mapping[str, Any]) -> tuple[Code, Product]:

@@ -70,7 +70,7 @@ def merge(
     rule = RULES[kinds.pop()](terms or delivered())
     looks = {place: rule.look(one) for place, one in enumerate(stated) if not one.fact.entered_in_error}
     links = _linked_pairs(rule, stated, looks)
-    groups = _groups(stated, links.same)
+    groups = _groups(stated, links.same, rule.one_for_each_source)
     return _Build(rule, stated, looks, links, groups, ids, order).merged()
 
 
@@ -220,7 +220,9 @@ def _withdrawn(stated: Sequence[SourceFact[Any]], *places: int) -> bool:
     return any(stated[place].fact.entered_in_error for place in places)
 
 
-def _groups(stated: Sequence[SourceFact[Any]], same: Sequence[tuple[int, ...]]) -> list[list[int]]:
+def _groups(
+    stated: Sequence[SourceFact[Any]], same: Sequence[tuple[int, ...]], one_for_each_source: bool
+) -> list[list[int]]:
     """Connected components, those that are not one fact broken up into single facts."""
     above: dict[int, int] = {}
 
@@ -248,7 +250,8 @@ def _groups(stated: Sequence[SourceFact[Any]], same: Sequence[tuple[int, ...]]) 
     for root, members in components.items():
         size = len(members)
         sources = {stated[place].provenance.source.id for place in members}
-        if edges[root] == size * (size - 1) // 2 and len(sources) == size:
+        pairwise = edges[root] == size * (size - 1) // 2
+        if pairwise and (len(sources) == size or not one_for_each_source):
             groups.append(members)
         else:
             groups.extend([place] for place in members)

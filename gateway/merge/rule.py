@@ -60,6 +60,8 @@ class Rule(ABC, Generic[L]):
     """The merge rule of one fact type, under one terminology."""
 
     compared: tuple[Compared, ...] = ()
+    one_for_each_source: bool = True
+    """Two statements of one source are two things. False where they are records of one person: two registrations."""
     self_consistent: bool = False
     """True where a source that holds two different statements means both: no conflict within one source, nor between
     two statements of which either source holds both."""

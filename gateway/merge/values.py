@@ -37,6 +37,8 @@ def _compare_single(
     a: Observation | ObservationComponent, b: Observation | ObservationComponent, terms: Terminology
 ) -> Answer:
     (kind, first), (other, second) = _single(a), _single(b)
+    if {kind, other} == {"", "data_absent_reason"}:
+        return Answer.AGREE  # neither has a value, and one says why
     if kind != other:
         return Answer.UNKNOWN
     return _COMPARE[kind](first, second, terms) if kind else Answer.AGREE

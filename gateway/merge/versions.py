@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
-from schema.model.clinical import DocumentReference
+from schema.model.clinical import CarePlan, DocumentReference, Medication, Patient, ServiceRequest
 from schema.model.view import SourceFact
+
+_SUCCESSIONS = (DocumentReference, Medication, CarePlan, ServiceRequest)
 
 
 def newest(facts: Iterable[SourceFact[Any]]) -> list[SourceFact[Any]]:
@@ -26,25 +28,34 @@ def newest(facts: Iterable[SourceFact[Any]]) -> list[SourceFact[Any]]:
 def current(facts: Iterable[SourceFact[Any]]) -> tuple[list[SourceFact[Any]], list[SourceFact[Any]]]:
     """(What holds now, what was replaced). For the gathering, before any viewer's policy is applied.
 
-    A statement is replaced when another of the same source and patient names its native id in `replaces`. A document is
-    not: its older versions stay, linked to the newest. Statements that replace each other in a circle all hold.
+    A statement is replaced when another of the same source and patient names its native id in `replaces`: it was
+    corrected. So is a registration that its source merged into another one (`Patient.replaced_by`). Of a document,
+    prescription, plan or referral the word means that one came after another (FHIR R4 `priorPrescription`,
+    `CarePlan.replaces`, `ServiceRequest.replaces`, `relatesTo`): the earlier one was so, and stays, linked to the
+    later. Statements that replace each other in a circle all hold.
     """
     known = newest(facts)
-    by_name = {
-        (one.provenance.source.id, one.provenance.local_patient_id, name): one
-        for one in known
-        for name in (one.fact.native_id, *one.fact.folds)
-    }
+    by_name = {(*_record(one), name): one for one in known for name in (one.fact.native_id, *one.fact.folds)}
     replaced: dict[str, set[str]] = {}
     for one in known:
-        if isinstance(one.fact, DocumentReference):
+        if isinstance(one.fact, Patient) and one.fact.replaced_by:
+            survivor = by_name.get((*_record(one), one.fact.replaced_by))
+            if survivor is not None and survivor is not one:
+                replaced.setdefault(one.id, set()).add(survivor.id)
+        if isinstance(one.fact, _SUCCESSIONS):
             continue
         for name in one.fact.replaces:
-            other = by_name.get((one.provenance.source.id, one.provenance.local_patient_id, name))
+            other = by_name.get((*_record(one), name))
             if other is not None and other is not one and type(other.fact) is type(one.fact):
                 replaced.setdefault(other.id, set()).add(one.id)
     gone = {name for name in replaced if not _replaces_itself(name, replaced)}
     return [one for one in known if one.id not in gone], [one for one in known if one.id in gone]
+
+
+def _record(one: SourceFact[Any]) -> tuple[str, str | None]:
+    """Whose statements are told apart by native id: one patient's of one source; registrations are the source's."""
+    said_by = one.provenance
+    return said_by.source.id, None if isinstance(one.fact, Patient) else said_by.local_patient_id
 
 
 def _replaces_itself(name: str, replaced: dict[str, set[str]]) -> bool:

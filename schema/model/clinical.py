@@ -36,6 +36,7 @@ class Patient(Fact, frozen=True, kw_only=True):
     gender: Annotated[str | None, d("Administrative gender: male, female, other, unknown.")] = None
     deceased: Annotated[bool | None, d("True when recorded as dead; null when not stated.")] = None
     deceased_at: Annotated[When | None, d("When the person died.")] = None
+    active: Annotated[bool | None, d("True when the source still uses this record; null when not stated.")] = None
     addresses: Annotated[tuple[Address, ...], d("Addresses, the current home first.")] = ()
     telecom: Annotated[tuple[ContactPoint, ...], d("How to reach the person.")] = ()
     multiple_birth: Annotated[bool | None, d("True for a twin or other multiple birth.")] = None
@@ -54,7 +55,7 @@ class Polarity(Enum):
     """It is stated not to be there."""
 
 
-class Reaction(Struct, frozen=True, kw_only=True):
+class Reaction(Struct, frozen=True, gc=False, kw_only=True):
     """What happened on exposure."""
 
     manifestations: Annotated[tuple[CodeableConcept, ...], d("Signs and symptoms.")] = ()
@@ -142,7 +143,7 @@ class Medication(Fact, frozen=True, kw_only=True):
     based_on: Annotated[tuple[str, ...], d("Native ids of the orders this one fulfils.")] = ()
 
 
-class ObservationComponent(Struct, frozen=True, kw_only=True):
+class ObservationComponent(Struct, frozen=True, gc=False, kw_only=True):
     """One part of an observation that has several, such as systolic blood pressure."""
 
     code: Annotated[CodeableConcept | None, d("What was measured.")] = None
@@ -342,7 +343,7 @@ class Flag(Fact, frozen=True, kw_only=True):
     review: Annotated[When | None, d("When it is to be reviewed.")] = None
 
 
-class QuestionnaireItem(Struct, frozen=True, kw_only=True):
+class QuestionnaireItem(Struct, frozen=True, gc=False, kw_only=True):
     """One question and its answers."""
 
     link_id: Annotated[str | None, d("The question's id in its questionnaire.")] = None

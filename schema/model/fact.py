@@ -14,7 +14,7 @@ from schema.model.values import Annotation, Caution, Coding, Identifier, Party
 from schema.model.when import When
 
 
-class Fact(Struct, frozen=True, kw_only=True, tag_field="factType", tag=True, omit_defaults=True):
+class Fact(Struct, frozen=True, gc=False, kw_only=True, tag_field="factType", tag=True, omit_defaults=True):
     """One statement of one source about one person.
 
     Subclasses are the fact types; the class name is the type's name and FHIR's where FHIR has one.
@@ -62,7 +62,7 @@ class GapKind(Enum):
     """The source could not answer this part."""
 
 
-class Gap(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Gap(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A silence and its reason."""
 
     kind: Annotated[GapKind, d("Why there is silence.")]

@@ -13,7 +13,7 @@ from schema.model.describe import d
 from schema.model.when import When
 
 
-class Coding(Struct, frozen=True, kw_only=True):
+class Coding(Struct, frozen=True, gc=False, kw_only=True):
     """A code in a code system."""
 
     system: Annotated[str | None, d("URI of the code system; null when the source named none.")] = None
@@ -22,7 +22,7 @@ class Coding(Struct, frozen=True, kw_only=True):
     version: Annotated[str | None, d("Version of the code system.")] = None
 
 
-class CodeableConcept(Struct, frozen=True, kw_only=True):
+class CodeableConcept(Struct, frozen=True, gc=False, kw_only=True):
     """A concept: the source's own words and every code it gave for it."""
 
     text: Annotated[
@@ -47,7 +47,7 @@ class CodeableConcept(Struct, frozen=True, kw_only=True):
         return self.text or (displays[0] if displays else None)
 
 
-class Identifier(Struct, frozen=True, kw_only=True):
+class Identifier(Struct, frozen=True, gc=False, kw_only=True):
     """A business identifier: a value that means something only within its system."""
 
     system: Annotated[str | None, d("URI of the identifier's system.")] = None
@@ -63,7 +63,7 @@ class Identifier(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-class Quantity(Struct, frozen=True, kw_only=True):
+class Quantity(Struct, frozen=True, gc=False, kw_only=True):
     """A measured amount."""
 
     value: Annotated[Decimal | None, d("The number, with the digits as written.")] = None
@@ -73,28 +73,28 @@ class Quantity(Struct, frozen=True, kw_only=True):
     code: Annotated[str | None, d("The coded unit, in UCUM where the source gave it.")] = None
 
 
-class Range(Struct, frozen=True, kw_only=True):
+class Range(Struct, frozen=True, gc=False, kw_only=True):
     """A low and a high amount."""
 
     low: Annotated[Quantity | None, d("The lower bound.")] = None
     high: Annotated[Quantity | None, d("The upper bound.")] = None
 
 
-class Ratio(Struct, frozen=True, kw_only=True):
+class Ratio(Struct, frozen=True, gc=False, kw_only=True):
     """One amount over another."""
 
     numerator: Annotated[Quantity | None, d("The upper amount.")] = None
     denominator: Annotated[Quantity | None, d("The lower amount.")] = None
 
 
-class Period(Struct, frozen=True, kw_only=True):
+class Period(Struct, frozen=True, gc=False, kw_only=True):
     """A span of clinical time, either end of which may be open."""
 
     start: Annotated[When | None, d("When it began.")] = None
     end: Annotated[When | None, d("When it ended; null when it has not, or the source does not say.")] = None
 
 
-class ContactPoint(Struct, frozen=True, kw_only=True):
+class ContactPoint(Struct, frozen=True, gc=False, kw_only=True):
     """A way to reach somebody."""
 
     system: Annotated[str | None, d("phone, email, fax, pager, sms, url or other.")] = None
@@ -102,7 +102,7 @@ class ContactPoint(Struct, frozen=True, kw_only=True):
     use: Annotated[str | None, d("home, work, mobile, temp or old.")] = None
 
 
-class HumanName(Struct, frozen=True, kw_only=True):
+class HumanName(Struct, frozen=True, gc=False, kw_only=True):
     """A person's name, whole and in parts."""
 
     text: Annotated[str | None, d("The whole name as stated.")] = None
@@ -113,7 +113,7 @@ class HumanName(Struct, frozen=True, kw_only=True):
     period: Annotated[Period | None, d("When the name was in use.")] = None
 
 
-class Address(Struct, frozen=True, kw_only=True):
+class Address(Struct, frozen=True, gc=False, kw_only=True):
     """A postal address."""
 
     text: Annotated[str | None, d("The whole address as stated.")] = None
@@ -125,7 +125,7 @@ class Address(Struct, frozen=True, kw_only=True):
     use: Annotated[str | None, d("home, work, temp, old.")] = None
 
 
-class Party(Struct, frozen=True, kw_only=True):
+class Party(Struct, frozen=True, gc=False, kw_only=True):
     """Somebody who takes part in care: a person, a role, an organisation, or all three."""
 
     name: Annotated[str | None, d("The person's name as stated.")] = None
@@ -135,7 +135,7 @@ class Party(Struct, frozen=True, kw_only=True):
     telecom: Annotated[tuple[ContactPoint, ...], d("How to reach them.")] = ()
 
 
-class Annotation(Struct, frozen=True, kw_only=True):
+class Annotation(Struct, frozen=True, gc=False, kw_only=True):
     """A free-text remark."""
 
     text: Annotated[str, d("The remark.")]
@@ -143,7 +143,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
     time: Annotated[When | None, d("When it was made.")] = None
 
 
-class Attachment(Struct, frozen=True, kw_only=True):
+class Attachment(Struct, frozen=True, gc=False, kw_only=True):
     """A document's content, described; the bytes stay at the source."""
 
     content_type: Annotated[str | None, d("Media type.")] = None
@@ -169,7 +169,7 @@ class CautionCode(Enum):
     """The source says that it has not been filed or checked yet."""
 
 
-class Caution(Struct, frozen=True, kw_only=True):
+class Caution(Struct, frozen=True, gc=False, kw_only=True):
     """A reason to read a fact with care."""
 
     code: Annotated[CautionCode, d("The kind of caution.")]

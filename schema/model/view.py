@@ -5,7 +5,7 @@ The gateway builds these; `schema.gql` shows them. All are immutable once made.
 
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from schema.model.when import When
 F = TypeVar("F", bound=Fact)
 
 
-class SourceRef(Struct, frozen=True, kw_only=True):
+class SourceRef(Struct, frozen=True, gc=False, kw_only=True):
     """A source, named."""
 
     id: Annotated[str, d("The source's id in this deployment's configuration.")]
@@ -25,7 +25,7 @@ class SourceRef(Struct, frozen=True, kw_only=True):
     organization: Annotated[str, d("The organisation that runs it.")]
 
 
-class Provenance(Struct, frozen=True, kw_only=True):
+class Provenance(Struct, frozen=True, gc=False, kw_only=True):
     """Who said it: the source, its own ids, and which bytes it was read from."""
 
     source: Annotated[SourceRef, d("The source that stated it.")]
@@ -37,7 +37,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
     record_hash: Annotated[str, d("SHA-256 of the source record it was read from.")]
 
 
-class SourceFact(Struct, Generic[F], frozen=True, kw_only=True):
+class SourceFact(Struct, Generic[F], frozen=True, gc=False, kw_only=True):
     """One source's own version of a fact, with its provenance."""
 
     id: str
@@ -45,7 +45,7 @@ class SourceFact(Struct, Generic[F], frozen=True, kw_only=True):
     provenance: Provenance
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class Claim(Struct, frozen=True, gc=False, kw_only=True):
     """What one source says about the thing in dispute."""
 
     source: Annotated[SourceRef, d("Who says so.")]
@@ -53,7 +53,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     value: Annotated[str | None, d("What it says; null when it does not say.")]
 
 
-class Conflict(Struct, frozen=True, kw_only=True):
+class Conflict(Struct, frozen=True, gc=False, kw_only=True):
     """A disagreement between this merged fact and others about the same thing."""
 
     field: Annotated[str, d("What they disagree on.")]
@@ -61,7 +61,7 @@ class Conflict(Struct, frozen=True, kw_only=True):
     claims: Annotated[tuple[Claim, ...], d("Each claim with its source, this fact's own first.")]
 
 
-class MergedFact(Struct, Generic[F], frozen=True, kw_only=True):
+class MergedFact(Struct, Generic[F], frozen=True, gc=False, kw_only=True):
     """Facts that are the same thing. Never empty: `members` are in order of display precedence."""
 
     id: str
@@ -108,7 +108,7 @@ class CacheState(Enum):
     """Joined a call that was already under way."""
 
 
-class SourceStatus(Struct, frozen=True, kw_only=True):
+class SourceStatus(Struct, frozen=True, gc=False, kw_only=True):
     """One configured source, and what became of it in this answer."""
 
     source: Annotated[SourceRef, d("The source.")]
@@ -152,7 +152,7 @@ class EmptyReason(Enum):
     """Somebody stated that there is none, and every source in scope was heard."""
 
 
-class SectionSource(Struct, frozen=True, kw_only=True):
+class SectionSource(Struct, frozen=True, gc=False, kw_only=True):
     """What became of one source for one section."""
 
     source: Annotated[SourceRef, d("The source.")]
@@ -162,7 +162,7 @@ class SectionSource(Struct, frozen=True, kw_only=True):
     gaps: Annotated[tuple[Gap, ...], d("The silences it explained here, with its own codes.")] = ()
 
 
-class Section(Struct, Generic[F], frozen=True, kw_only=True):
+class Section(Struct, Generic[F], frozen=True, gc=False, kw_only=True):
     """One clinical heading, settled: it never changes once made."""
 
     fact_type: str
@@ -170,6 +170,40 @@ class Section(Struct, Generic[F], frozen=True, kw_only=True):
     empty_reason: EmptyReason | None
     sources: tuple[SectionSource, ...]
     entries: tuple[MergedFact[F], ...]
+
+
+class Timeline(Struct, frozen=True, gc=False, kw_only=True):
+    """Entries of every section in the order of their clinical time, oldest first."""
+
+    status: SectionStatus
+    """COMPLETE when every section is, UNAVAILABLE when every section is, else PARTIAL."""
+    entries: tuple[MergedFact[Any], ...]
+    undated: int
+    """How many entries of the sections have no time at all, and so no place here."""
+
+
+class DiscrepancyKind(Enum):
+    """What can be said about a source that has no part in a merged fact."""
+
+    DIFFERS = "DIFFERS"
+    """It says something else about the same thing: see the entry's conflicts."""
+    NOT_FOUND = "NOT_FOUND"
+    """It answered completely and has none. That does not say that it should have one."""
+    CANNOT_TELL = "CANNOT_TELL"
+    """Its answer is incomplete, or what it holds cannot be compared."""
+    OUT_OF_SCOPE = "OUT_OF_SCOPE"
+    """It does not hold such facts, or does not know the person."""
+    SOURCE_UNAVAILABLE = "SOURCE_UNAVAILABLE"
+    """It was not asked or has not answered."""
+
+
+class Discrepancy(Struct, frozen=True, gc=False, kw_only=True):
+    """What one source does not have, or has differently."""
+
+    kind: DiscrepancyKind
+    source: SourceRef
+    fact_type: str
+    entry: MergedFact[Any]
 
 
 class LinkStatus(Enum):
@@ -183,7 +217,7 @@ class LinkStatus(Enum):
     """A person decided that it is not."""
 
 
-class Link(Struct, frozen=True, kw_only=True):
+class Link(Struct, frozen=True, gc=False, kw_only=True):
     """A decision about one source's record of this person."""
 
     source: Annotated[SourceRef, d("The source.")]
@@ -196,7 +230,7 @@ class Link(Struct, frozen=True, kw_only=True):
     decided_by: Annotated[str, d("'rule' for the automatic rule, otherwise who decided.")] = "rule"
 
 
-class EntryFilter(Struct, frozen=True, kw_only=True):
+class EntryFilter(Struct, frozen=True, gc=False, kw_only=True):
     """Which entries of a section to show: applied after merging, so that ids and conflicts never depend on it."""
 
     codes: tuple[str, ...] = ()

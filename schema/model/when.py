@@ -32,7 +32,7 @@ class Precision(Enum):
     """The second, or finer."""
 
 
-class When(Struct, frozen=True, kw_only=True, order=False):
+class When(Struct, frozen=True, gc=False, kw_only=True, order=False):
     """A clinical time as stated, and the interval of instants that the statement can mean."""
 
     text: Annotated[str, d("The time exactly as the source stated it.")]

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from gateway.identity.breaker import SubjectBreaker
 from gateway.identity.grade import Grade
 from gateway.identity.guard import Admitted, Verdict, admit
-from gateway.identity.ledger import Link
+from gateway.identity.ledger import Link, Standing
 from schema.model.clinical import Condition
 from schema.model.fact import Fact
-from schema.model.view import LinkStatus
 from tests.identity.people import EARLIER, OTHER, home, name, number, record, reference
 
 ME = "person-of-michael"
@@ -29,7 +28,7 @@ def condition(subject: str | None = "Patient/1", native_id: str = "Condition/1")
     return Condition(native_id=native_id, subject=subject)
 
 
-def link(local_id: str, person: str = ME, status: LinkStatus = LinkStatus.LINKED, by: str | None = None) -> Link:
+def link(local_id: str, person: str = ME, status: Standing = Standing.LINKED, by: str | None = None) -> Link:
     return Link(
         source="gp",
         local_id=local_id,
@@ -82,7 +81,52 @@ def test_whatever_is_not_certain_is_held_whole(changes: dict[str, Any], verdict:
     assert found.facts == ()
     assert found.held == {verdict: 2}
     kept = found.proposals("gp", ME)
-    assert [p.grade for p in kept] == ([Grade.PROBABLE] if verdict is Verdict.PRESENT_NOT_LINKED else [])
+    proposed = {
+        Verdict.PRESENT_NOT_LINKED: [Grade.PROBABLE],
+        Verdict.STEWARD: [Grade.POSSIBLE],
+        Verdict.MISMATCH: [Grade.CERTAINLY_NOT],
+        Verdict.NO_DEMOGRAPHICS: [],
+    }
+    assert [p.grade for p in kept] == proposed[verdict]
+
+
+def test_a_steward_is_told_how_well_a_held_record_grades_and_what_stopped_it() -> None:
+    (restricted,) = judge([record(restricted=True)]).proposals("gp", ME)
+    assert restricted.grade is Grade.POSSIBLE, "whatever is a steward's"
+    assert restricted.evidence[0] == "grade:certain"
+    assert "veto:restricted" in restricted.evidence
+
+
+def test_a_candidate_who_is_somebody_else_is_not_a_wrong_answer_and_nobody_is_told_of_them() -> None:
+    found = judge([record(), condition(), record("Patient/2", **STRANGER)], candidates={"Patient/2"})
+    assert (found.links, found.mismatched, found.held) == (("Patient/1",), False, {Verdict.NOT_MEANT: 1})
+    assert [f.local_id for f in found.concerned] == ["Patient/1"]
+    assert judge([record(), condition(), record("Patient/2", **STRANGER)]).mismatched, "given as the person"
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, Verdict.ADMITTED),
+        ({"identifiers": ()}, Verdict.PRESENT_NOT_LINKED),
+        ({"birth_date": "1941-03-14"}, Verdict.STEWARD),
+        (STRANGER, Verdict.NOT_MEANT),
+    ],
+)
+def test_a_candidate_is_graded_like_anybody(changes: dict[str, Any], verdict: Verdict) -> None:
+    (finding,) = judge([record(**changes)], candidates={"Patient/1"}).findings
+    assert finding.verdict is verdict
+
+
+def test_a_linked_record_that_came_as_a_candidate_and_is_now_somebody_elses_is_not_shown() -> None:
+    found = judge([record(**STRANGER)], link("Patient/1"), candidates={"Patient/1"})
+    assert (found.facts, found.findings[0].verdict) == ((), Verdict.NOT_MEANT)
+
+
+def test_a_record_that_waits_for_a_steward_is_judged_as_if_nothing_stood() -> None:
+    held = link("Patient/1", status=Standing.HELD)
+    assert judge([record(), condition()], held).held == {}
+    assert judge([condition()], held).held == {Verdict.NO_DEMOGRAPHICS: 1}
 
 
 def test_a_strangers_record_costs_only_its_own_facts() -> None:
@@ -110,8 +154,8 @@ def test_demographics_that_contradict_themselves_about_whose_they_are_are_nobody
     [
         ([], Verdict.NO_DEMOGRAPHICS),
         ([link("Patient/1")], Verdict.ADMITTED),
-        ([link("Patient/1", status=LinkStatus.PRESENT_NOT_LINKED)], Verdict.NO_DEMOGRAPHICS),
-        ([link("Patient/1", status=LinkStatus.BLOCKED, by="J. Steward")], Verdict.BLOCKED),
+        ([link("Patient/1", status=Standing.PRESENT_NOT_LINKED)], Verdict.NO_DEMOGRAPHICS),
+        ([link("Patient/1", status=Standing.BLOCKED, by="J. Steward")], Verdict.BLOCKED),
         ([link("Patient/1", person="another")], Verdict.MISMATCH),
     ],
 )
@@ -124,7 +168,7 @@ def test_facts_without_demographics_are_admitted_only_over_a_link(links: list[Li
 @pytest.mark.parametrize(
     ("changes", "standing", "verdict"),
     [
-        ({}, link("Patient/1", status=LinkStatus.BLOCKED, by="J. Steward"), Verdict.BLOCKED),
+        ({}, link("Patient/1", status=Standing.BLOCKED, by="J. Steward"), Verdict.BLOCKED),
         ({}, link("Patient/1", person="another"), Verdict.STEWARD),
         (STRANGER, link("Patient/1", person="another"), Verdict.MISMATCH),
         ({"names": (name("Michael", "Seward"),), "addresses": ()}, link("Patient/1"), Verdict.ADMITTED),
@@ -156,7 +200,7 @@ def test_two_registrations_that_contradict_each_other_are_both_held(changes: dic
     assert found.facts == ()
     assert found.held == {Verdict.STEWARD: 3}
     assert all("veto:registrations-disagree" in f.evidence for f in found.for_steward)
-    assert found.proposals("gp", ME) == ()
+    assert [p.grade for p in found.proposals("gp", ME)] == [Grade.POSSIBLE] * 2, "both wait for a steward"
     decided = judge([record("Patient/1"), record("Patient/2", **changes)], link("Patient/1", by="J. Steward"))
     assert decided.links == ("Patient/1",)
 
@@ -191,7 +235,7 @@ def test_a_merge_at_the_source_is_followed_when_the_survivor_is_certain() -> Non
         ({}, STRANGER, []),
         (STRANGER, {}, []),
         (UNKNOWN_MALE | {"restricted": True}, {}, []),
-        (UNKNOWN_MALE, {}, [link("Patient/2", status=LinkStatus.BLOCKED, by="J. Steward")]),
+        (UNKNOWN_MALE, {}, [link("Patient/2", status=Standing.BLOCKED, by="J. Steward")]),
         (UNKNOWN_MALE, {}, [link("Patient/2", person="another")]),
         (UNKNOWN_MALE, {"replaced_by": "Patient/2"}, []),
         (UNKNOWN_MALE, {"names": (name("Michaela"),)}, [link("Patient/1", by="J. Steward")]),

@@ -5,9 +5,19 @@ from typing import Any
 import pytest
 
 from schema.model.clinical import Condition, Polarity
-from tests.merge.making import READ, coded, disputes, linked, merged, problem, stating, together, words
+from tests.merge.making import READ, SCT, TERMS, coded, disputes, linked, merged, problem, stating, together, words
 
 DIABETES, CELLULITIS = "44054006", "128045006"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+_BROADER = [
+    {"code": "E11.9", "target": [{"code": DIABETES, "equivalence": "wider"}]},
+    {"code": "L03.9", "target": [{"code": CELLULITIS, "relationship": "source-is-narrower-than-target"}]},
+]
+BROADER = TERMS.extended(
+    concept_maps=[
+        {"resourceType": "ConceptMap", "group": [{"source": ICD10, "target": SCT, "element": _BROADER}]},
+    ]
+)
 
 
 def test_a_long_term_condition_is_one_whatever_onset_each_source_has() -> None:
@@ -128,3 +138,29 @@ def test_entered_in_error_hides_only_its_own_fact() -> None:
     assert all(not entry.conflicts and not entry.related for entry in entries)
     (single,) = (entry for entry in entries if len(entry.members) == 1)
     assert single.display.entered_in_error
+
+
+@pytest.mark.parametrize(
+    ("code", "onset", "icd", "other_onset"),
+    [
+        (DIABETES, "2012", "E11.9", "2019-05-01"),
+        (DIABETES, None, "E11.9", None),
+        (CELLULITIS, "2026-01-10", "L03.9", "2026-01-12"),
+        (CELLULITIS, "2026-01-10", "L03.9", None),
+        (CELLULITIS, None, "L03.9", "2026-01-12"),
+    ],
+)
+def test_what_a_map_calls_broader_is_shown_beside_and_never_merged(
+    code: str, onset: str | None, icd: str, other_onset: str | None
+) -> None:
+    pair = (("a", problem(code, onset)), ("b", {**problem(code, other_onset), "code": coded(icd, ICD10)}))
+    assert together(Condition, *pair, terms=BROADER) == [[0], [1]]
+    assert linked(Condition, *pair, terms=BROADER)
+    assert disputes(Condition, *pair, terms=BROADER) == set()
+    assert not linked(Condition, *pair), "without the map nobody can tell"
+
+
+def test_a_broader_episode_of_another_time_is_not_shown_beside() -> None:
+    pair = (("a", problem(CELLULITIS, "2026-01-10")), ("b", problem(CELLULITIS, "2026-03-12")))
+    pair[1][1]["code"] = coded("L03.9", ICD10)
+    assert not linked(Condition, *pair, terms=BROADER)

@@ -28,6 +28,7 @@ from tests.merge.making import (
     DMD,
     IDS,
     LINKED,
+    READ,
     RETRIEVED,
     SCT,
     TERMS,
@@ -177,13 +178,17 @@ def test_aliases_of_a_code_system_are_folded(system: str) -> None:
 @pytest.mark.parametrize("system", [None, "", "L", "99LAB", "local"])
 def test_a_system_that_only_the_sender_knows_maps_to_nothing(system: str | None) -> None:
     assert TERMS.concept(Coding(system=system, code="GLU")) is None
-    assert not TERMS.is_mapped(coded("GLU", system))
+    assert not TERMS.code_systems(TERMS.concepts(coded("GLU", system)))
 
 
 def test_mapped_means_a_code_system_that_others_know_too() -> None:
-    assert TERMS.is_mapped(coded("44054006"))
-    assert not TERMS.is_mapped(coded("GLU", "urn:trust:codes"))
-    assert not TERMS.is_mapped(None)
+    def systems(concept: CodeableConcept | None) -> set[str]:
+        return set(TERMS.code_systems(TERMS.concepts(concept)))
+
+    assert systems(coded("44054006")) == {SCT}
+    assert systems(coded("GLU", "urn:trust:codes")) == set()
+    assert systems(coded("44G3.", READ)) == set(), "a retired system alone"
+    assert systems(None) == set()
 
 
 CONCEPT_MAP = {

@@ -123,6 +123,29 @@ def test_what_must_agree_keeps_equal_values_apart(one: dict[str, Any], other: di
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"patient_reported": True}, {}),
+        ({"categories": (coded("laboratory"),)}, {"device": "Glucometer"}),
+        ({"identifiers": (number("R1"),), "patient_reported": True}, {"identifiers": (number("R1"),)}),
+    ],
+)
+def test_what_the_patient_and_a_nurse_wrote_of_one_reading_is_proposed_as_one(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert linked(Observation, ("a", {**reading("12.1", TEN), **one}), ("b", {**reading("12.1", TEN), **other}))
+    apart = ("b", {**reading("12.4", TEN), **other, "identifiers": ()})
+    assert not linked(Observation, ("a", {**reading("12.1", TEN), **one, "identifiers": ()}), apart)
+
+
+def test_a_result_without_a_value_is_the_same_whether_or_not_the_copy_says_why() -> None:
+    bare = {**reading("1", TEN), "value_quantity": None, "identifiers": (number("R1"),)}
+    why = {**bare, "data_absent_reason": coded("error")}
+    assert together(Observation, ("a", bare), ("b", why)) == [[0, 1]]
+    assert together(Observation, ("a", {**bare, "value_quantity": amount("6.1", "mmol/L")}), ("b", why)) == [[0], [1]]
+
+
+@pytest.mark.parametrize(
     "other",
     [
         {"patient_reported": True},

@@ -4,7 +4,9 @@ section 2."""
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from gateway.merge import current
 from schema.model.clinical import (
     FACT_TYPES,
     Appointment,
@@ -210,16 +212,11 @@ def test_the_patients_own_number_is_no_number_of_a_thing(person: Identifier) -> 
 
 
 @pytest.mark.parametrize("kind", [DiagnosticReport, Flag, ServiceRequest])
-def test_two_codes_under_one_number_are_two_things_linked(kind: type[Fact]) -> None:
+def test_two_codes_of_one_system_under_one_number_are_two_things_linked(kind: type[Fact]) -> None:
     numbered = {"identifiers": (number("ORDER-1"),)}
-    for one, other in (
-        (coded("26604007"), coded("997531000000108")),
-        (coded("FBC", "urn:lab:a", "Full blood count"), coded("FBC", "urn:lab:b", "Full blood count")),
-        (coded("FBC", "L"), coded("FBC", "L")),
-    ):
-        pair = (("a", {**numbered, "code": one}), ("b", {**numbered, "code": other}))
-        assert together(kind, *pair) == [[0], [1]]
-        assert linked(kind, *pair)
+    pair = (("a", {**numbered, "code": coded("26604007")}), ("b", {**numbered, "code": coded("997531000000108")}))
+    assert together(kind, *pair) == [[0], [1]]
+    assert linked(kind, *pair)
 
 
 def test_an_appointment_cancelled_here_and_booked_there_is_one_with_the_disagreement_named() -> None:
@@ -228,6 +225,17 @@ def test_an_appointment_cancelled_here_and_booked_there_is_one_with_the_disagree
     (conflict,) = entry.conflicts
     assert (conflict.field, conflict.with_ids) == ("status", ())
     assert claims(conflict) == {"a": "booked", "b": "cancelled"}
+
+
+@pytest.mark.parametrize("kind", [DiagnosticReport, Flag, ServiceRequest])
+def test_one_number_is_one_thing_in_whatever_words_each_source_puts_it(kind: type[Fact]) -> None:
+    numbered = {"identifiers": (number("FL-1"),)}
+    for one, other in (
+        (words("Call the team"), words("Ring the team")),
+        (words("Call the team"), coded("26604007")),
+        (coded("LFT", "urn:lab:a"), coded("997531000000108")),
+    ):
+        assert together(kind, ("a", {**numbered, "code": one}), ("b", {**numbered, "code": other})) == [[0, 1]]
 
 
 def test_a_consent_that_permits_never_merges_with_one_that_denies() -> None:
@@ -257,9 +265,16 @@ def test_related_persons_are_proposed_by_name_and_telephone_and_never_merged_by_
     assert not linked(RelatedPerson, ("a", sister("07700 900182")), ("b", sister("07700 900182", "Ottilie")))
 
 
-def test_the_records_of_one_person_are_one_and_two_registrations_in_one_source_stay_two() -> None:
+def test_the_records_of_one_person_are_one_two_registrations_in_one_source_among_them() -> None:
     assert together(Patient, ("a", {}), ("b", {}), ("c", {})) == [[0, 1, 2]]
-    assert together(Patient, ("a", {}), ("a", {}), ("b", {})) == [[0], [1], [2]]
+    assert together(Patient, ("a", {}), ("a", {}), ("b", {})) == [[0, 1, 2]]
+
+
+def test_a_registration_that_its_source_merged_into_another_is_replaced_by_that_one() -> None:
+    kept, gone, other = stating(Patient, ("a", {}), ("a", {"replaced_by": "Patient/0"}), ("b", {}))
+    gone = structs.replace(gone, provenance=structs.replace(gone.provenance, local_patient_id="a-2"))
+    assert current([kept, gone, other])[1] == [gone]
+    assert current([gone, other])[1] == [], "the survivor did not come: what there is holds"
 
 
 def test_dead_here_and_living_there_is_named() -> None:

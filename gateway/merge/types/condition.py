@@ -2,7 +2,8 @@
 
 A long-term condition (a curated list) is the same when all hold: the same concept, site and side not differing. Its
 onset does not tell. Any other is an episode: the same concept, site and side not differing, and onsets within 14
-days. An episode whose onset is not known to the day is linked and never merged.
+days. An episode whose onset is not known to the day is linked and never merged. So is a concept that a supplied map
+calls broader or narrower.
 
 Never merged, shown as a conflict: active with resolved (inactive, in remission and resolved are all "not active");
 refuted, or stated as absent, with asserted; suspected (unconfirmed, provisional, differential) or planned with
@@ -27,6 +28,7 @@ _SUSPECTED = frozenset({"unconfirmed", "provisional", "differential"})
 class _Condition(NamedTuple):
     fact: Condition
     codes: frozenset[Code]
+    near: frozenset[Code]
     lasting: bool
     family: bool
     day: int | None
@@ -50,6 +52,7 @@ class ConditionRule(Rule[_Condition]):
         return _Condition(
             fact=fact,
             codes=codes,
+            near=self.terms.nearby(codes),
             lasting=any(self.terms.is_long_term(code) for code in codes),
             family=any(self._is_family(category) for category in fact.categories),
             day=day_number(fact.onset),
@@ -61,18 +64,19 @@ class ConditionRule(Rule[_Condition]):
         return "family-history" in named or bool(self.terms.concepts(category) & self.terms.family_history)
 
     def keys(self, seen: _Condition) -> Keys:
+        days = self.terms.limits.episode_days
+        looked_for = seen.codes | seen.near
+        undated = [("undated", code) for code in looked_for]
         if seen.lasting:
-            return Keys(active=seen.codes)
+            return Keys(active=seen.codes, passive=(*seen.near, *undated) if seen.near else ())
         if seen.day is not None:
-            undated = (("undated", code) for code in seen.codes)
-            return Keys(
-                active=window_keys(seen.codes, seen.day, self.terms.limits.episode_days),
-                passive=(*seen.codes, *undated),
-            )
-        return Keys(active=(("undated", code) for code in seen.codes), passive=seen.codes)
+            nearby = window_keys(seen.near, seen.day, days) if seen.near else ()
+            return Keys(active=window_keys(seen.codes, seen.day, days), passive=(*looked_for, *undated, *nearby))
+        return Keys(active=(("undated", code) for code in seen.codes), passive=(*looked_for, *undated))
 
     def relation(self, a: _Condition, b: _Condition) -> Relation:
-        if not same_codes(a.codes, b.codes):
+        same = same_codes(a.codes, b.codes)
+        if not same and not (a.near & b.codes or b.near & a.codes):
             return Relation.APART
         site = compare_sets(a.fact.body_sites, b.fact.body_sites, self.terms, unequal_words=Answer.UNKNOWN)
         if Answer.DIFFER in (site, compare_sides(a.sides, b.sides)):
@@ -80,7 +84,7 @@ class ConditionRule(Rule[_Condition]):
         episodic = not (a.lasting or b.lasting)
         if episodic and self._clearly_apart(a, b):
             return Relation.APART
-        if a.family is not b.family or site is Answer.UNKNOWN:
+        if not same or a.family is not b.family or site is Answer.UNKNOWN:
             return Relation.RELATED
         dated = a.day is not None and b.day is not None
         return Relation.RELATED if episodic and not dated else Relation.COMPARABLE

@@ -1,9 +1,9 @@
 """Flags, care plans, care teams, appointments, referrals, reports, imaging studies, assessments, consents, messages,
 related persons.
 
-Same when all hold: the same business identifier with its issuer, and, where the type has a code, the same code or
-none: the reports of one order share its number. Without a shared number each stays single. A code that cannot be
-compared, or differs, only links.
+Same when the business identifier and its issuer are the same, in whatever words and codes each source puts it: the
+number says what it is. Two that one code system tells apart are only linked, for the reports of one order may share its
+number. Without a shared number each stays single.
 
 Never merged, shown as a conflict: a consent that permits with one that denies; a message sent with one not sent;
 assessments with different scores. A status that has ended beside one that has not (a cancelled appointment still
@@ -14,7 +14,7 @@ Related persons are never merged by name. The same name with the same telephone 
 
 from typing import Any, NamedTuple
 
-from gateway.merge.compare import Answer, compare_codes, compare_concepts, compare_words, folded
+from gateway.merge.compare import Answer, compare_codes, compare_words, folded
 from gateway.merge.concepts import Terminology
 from gateway.merge.identifiers import IdKey, id_key, id_keys
 from gateway.merge.rule import Compared, Keys, Relation, Rule
@@ -29,7 +29,6 @@ from schema.model.clinical import (
     ServiceRequest,
 )
 from schema.model.fact import Fact
-from schema.model.values import CodeableConcept
 from schema.model.view import SourceFact
 
 _ENDED = frozenset(
@@ -63,29 +62,16 @@ class IdentifiedRule(Rule[_Identified]):
     def relation(self, a: _Identified, b: _Identified) -> Relation:
         if not a.numbers & b.numbers:
             return Relation.APART
-        return (
-            Relation.RELATED if self._about(a.fact, b.fact) in (Answer.DIFFER, Answer.UNKNOWN) else Relation.COMPARABLE
-        )
+        return Relation.RELATED if self._about(a.fact, b.fact) is Answer.DIFFER else Relation.COMPARABLE
 
     def _about(self, a: Fact, b: Fact) -> Answer:
         match a, b:
             case (DiagnosticReport() | Flag() | ServiceRequest(), DiagnosticReport() | Flag() | ServiceRequest()):
-                return self._coded_alike(a.code, b.code)
+                return compare_codes(self.terms.concepts(a.code), self.terms.concepts(b.code))
             case (QuestionnaireResponse(), QuestionnaireResponse()):
                 return compare_words(a.questionnaire, b.questionnaire)
             case _:
                 return Answer.UNSTATED
-
-    def _coded_alike(self, a: CodeableConcept | None, b: CodeableConcept | None) -> Answer:
-        """Where both are coded, only codes count: equal words under unmapped codes cannot tell."""
-        if a is None or b is None or not (_coded(a) and _coded(b)):
-            return compare_concepts(a, b, self.terms)
-        answer = compare_codes(self.terms.concepts(a), self.terms.concepts(b))
-        return Answer.UNKNOWN if answer is Answer.UNSTATED else answer
-
-
-def _coded(concept: CodeableConcept) -> bool:
-    return any(coding.code for coding in concept.codings)
 
 
 class RelatedPersonRule(IdentifiedRule):

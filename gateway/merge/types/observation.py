@@ -1,10 +1,11 @@
 """Measurements and findings, social history among them.
 
 Same when one holds: the same result or specimen number with its assigner, and the same concept; or the same concept,
-the same instant (both known to the minute), from different sources. In both: specimen type, body site, device against
-laboratory and patient-reported against professional must not differ, and the value must be equal, up to the rounding
-of the last digit, with the same comparator. Numbers of one assigner that have nothing in common mean two results. A
-specimen holds many analytes, so a number alone never makes two results one.
+the same instant (both known to the minute), from different sources. In both: specimen type and body site must not
+differ; nor device against laboratory, nor patient-reported against professional, which are linked when all else holds;
+and the value must be equal, up to the rounding of the last digit, with the same comparator. Numbers of one assigner
+that have nothing in common mean two results. A specimen holds many analytes, so a number alone never makes two results
+one.
 
 Never merged, shown as a conflict: different values; a cancelled result with one that stands. Equal values of
 different sources within five minutes, or where one is known only to the day, are only proposed: linked. Values that
@@ -106,13 +107,14 @@ class ObservationRule(Rule[_Observation]):
         return Keys(active, passive)
 
     def relation(self, a: _Observation, b: _Observation) -> Relation:
-        if not same_codes(a.codes, b.codes) or self._context_differs(a.fact, b.fact):
+        if not same_codes(a.codes, b.codes) or self._another_sample(a.fact, b.fact):
             return Relation.APART
+        alike = _measured_alike(a.fact, b.fact)
         if a.results & b.results or a.specimens & b.specimens:
-            return Relation.COMPARABLE
+            return Relation.COMPARABLE if alike else Relation.RELATED
         if a.source == b.source or contradict(a.results, b.results) or contradict(a.specimens, b.specimens):
             return Relation.APART
-        if a.at is not None and a.at == b.at:
+        if alike and a.at is not None and a.at == b.at:
             return Relation.COMPARABLE
         near = (
             abs(a.at - b.at) <= self._near_s
@@ -123,17 +125,21 @@ class ObservationRule(Rule[_Observation]):
             Relation.RELATED if near and compare_values(a.fact, b.fact, self.terms) is Answer.AGREE else Relation.APART
         )
 
-    def _context_differs(self, a: Observation, b: Observation) -> bool:
-        if a.patient_reported is not b.patient_reported:
-            return True
-        if (first := _made_by(a)) and (second := _made_by(b)) and first != second:
-            return True
+    def _another_sample(self, a: Observation, b: Observation) -> bool:
         specimen = compare_concepts(a.specimen_type, b.specimen_type, self.terms)
         site = compare_concepts(a.body_site, b.body_site, self.terms)
         return any(answer in (Answer.DIFFER, Answer.UNKNOWN) for answer in (specimen, site))
 
     def _value(self, a: _Observation, b: _Observation) -> Answer:
         return compare_values(a.fact, b.fact, self.terms)
+
+
+def _measured_alike(a: Observation, b: Observation) -> bool:
+    """By the patient or by a professional, in a laboratory or by a device, as far as both say."""
+    if a.patient_reported is not b.patient_reported:
+        return False
+    first, second = _made_by(a), _made_by(b)
+    return first is None or second is None or first == second
 
 
 def _day(seen: _Observation) -> int | None:

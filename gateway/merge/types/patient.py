@@ -1,7 +1,8 @@
-"""Demographics: every record linked to the person is about the person, so all are the same thing, one for each source.
+"""Demographics: every record linked to the person is about the person, so all are the same thing.
 
-Two registrations in one source stay two, linked. What the records disagree on is seen side by side in the members;
-one disagreement is named because it must not be overlooked: dead here, stated to be living there.
+Two registrations in one source are two members, each naming its local id. What the records disagree on is seen side by
+side in the members; one disagreement is named because it must not be overlooked: dead here, and there stated to be
+living or with a record in use.
 """
 
 from typing import Any
@@ -15,6 +16,8 @@ from schema.model.view import SourceFact
 
 class PatientRule(Rule[Patient]):
     """See the module."""
+
+    one_for_each_source = False
 
     def __init__(self, terms: Terminology) -> None:
         super().__init__(terms)
@@ -32,7 +35,9 @@ class PatientRule(Rule[Patient]):
 
 
 def _dead(fact: Patient) -> bool | None:
-    return True if fact.deceased_at is not None else fact.deceased
+    if fact.deceased_at is not None or fact.deceased is not None:
+        return fact.deceased_at is not None or fact.deceased
+    return False if fact.active else None
 
 
 def _deceased(a: Patient, b: Patient) -> Answer:
@@ -44,4 +49,6 @@ def _deceased(a: Patient, b: Patient) -> Answer:
 
 def _text(fact: Patient) -> str | None:
     dead = _dead(fact)
-    return None if dead is None else "true" if dead else "false"
+    if dead is None:
+        return None
+    return "true" if dead else "false" if fact.deceased is False else "record in use"

@@ -1,0 +1,163 @@
+"""What can be said of a source that has no part in a fact, and where nothing is claimed. MERGE.md section 5."""
+
+from typing import Any
+
+import pytest
+
+from gateway.merge import discrepancies, section
+from schema.model.clinical import AllergyIntolerance, Condition, Flag, Medication, MedicationKind, Polarity
+from schema.model.fact import Fact, Gap, GapKind
+from schema.model.view import Discrepancy, DiscrepancyKind, SectionSource, SourceState
+from tests.merge.making import DMD, READ, SOURCES, TERMS, coded, merged, number, problem, stating, words
+
+DIABETES, ASTHMA, CELLULITIS = "44054006", "195967001", "128045006"
+NOT_FOUND, DIFFERS, CANNOT_TELL = DiscrepancyKind.NOT_FOUND, DiscrepancyKind.DIFFERS, DiscrepancyKind.CANNOT_TELL
+
+
+def heard(source: str, state: SourceState = SourceState.OK, *gaps: GapKind) -> SectionSource:
+    found = tuple(Gap(kind=kind, fact_type="Condition") for kind in gaps)
+    return SectionSource(source=SOURCES[source], state=state, gaps=found)
+
+
+def found(
+    kind: type[Fact], *stated: tuple[str, dict[str, Any]], b: SectionSource | None = None, **options: Any
+) -> tuple[Discrepancy, ...]:
+    """Of source b: what it does not have of these statements."""
+    settled = section(kind, merged(stating(kind, *stated)), [heard("a"), b or heard("b")])
+    return discrepancies([settled], TERMS, source="b", **options)
+
+
+def said(kind: type[Fact], *stated: tuple[str, dict[str, Any]], **options: Any) -> list[DiscrepancyKind]:
+    return [one.kind for one in found(kind, *stated, **options)]
+
+
+def test_a_source_that_answered_completely_and_has_none_does_not_have_it() -> None:
+    assert said(Condition, ("a", problem(DIABETES))) == [NOT_FOUND]
+    assert said(Condition, ("a", problem(DIABETES)), ("b", problem(ASTHMA))) == [NOT_FOUND]
+
+
+def test_who_has_it_too_is_not_named() -> None:
+    assert said(Condition, ("a", problem(DIABETES)), ("b", problem(DIABETES))) == []
+
+
+def test_who_says_otherwise_is_said_to_differ() -> None:
+    ended = problem(DIABETES) | {"clinical_status": "resolved"}
+    live = problem(DIABETES) | {"clinical_status": "active"}
+    assert said(Condition, ("a", live), ("b", ended)) == [DIFFERS]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        GapKind.WITHHELD,
+        GapKind.UNREADABLE,
+        GapKind.TRUNCATED,
+        GapKind.UNSUPPORTED,
+        GapKind.FAILED,
+        GapKind.NARRATIVE_ONLY,
+    ],
+)
+def test_nothing_is_claimed_of_a_source_that_did_not_say_everything(kind: GapKind) -> None:
+    assert said(Condition, ("a", problem(DIABETES)), b=heard("b", SourceState.PARTIAL, kind)) == [CANNOT_TELL]
+    assert said(Condition, ("a", problem(DIABETES)), b=heard("b", SourceState.OK, kind)) == [CANNOT_TELL]
+
+
+@pytest.mark.parametrize(
+    ("state", "gaps", "kind"),
+    [
+        (SourceState.PENDING, (), DiscrepancyKind.SOURCE_UNAVAILABLE),
+        (SourceState.UNAVAILABLE, (), DiscrepancyKind.SOURCE_UNAVAILABLE),
+        (SourceState.NOT_LINKED, (), DiscrepancyKind.SOURCE_UNAVAILABLE),
+        (SourceState.NOT_LINKED, (GapKind.NOT_HELD,), DiscrepancyKind.OUT_OF_SCOPE),
+        (SourceState.NOT_ASKED, (GapKind.NOT_HELD,), DiscrepancyKind.OUT_OF_SCOPE),
+        (SourceState.OK, (GapKind.NOT_RECORDED,), NOT_FOUND),
+        (SourceState.OK, (GapKind.NONE_KNOWN,), NOT_FOUND),
+    ],
+)
+def test_a_source_that_was_not_heard_is_not_a_source_that_has_none(
+    state: SourceState, gaps: tuple[GapKind, ...], kind: DiscrepancyKind
+) -> None:
+    assert said(Condition, ("a", problem(DIABETES)), b=heard("b", state, *gaps)) == [kind]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (coded(DIABETES), words("Type two diabetes")),
+        (coded(DIABETES), coded("C10F.", READ)),
+        (coded(DIABETES), coded("DM2", "urn:trust:codes")),
+        (words("Type two diabetes"), coded(ASTHMA)),
+        (coded("DM2", "urn:trust:codes"), coded("DM2", "urn:trust:codes")),
+        (coded(DIABETES), coded("E11", "http://hl7.org/fhir/sid/icd-10")),
+    ],
+)
+def test_what_cannot_be_compared_may_be_there(mine: Any, theirs: Any) -> None:
+    assert said(Condition, ("a", {"code": mine}), ("b", {"code": theirs})) == [CANNOT_TELL]
+
+
+def test_what_is_only_linked_may_be_the_same() -> None:
+    undated = ("b", problem(CELLULITIS))
+    assert said(Condition, ("a", problem(CELLULITIS, "2026-01-10")), undated) == [CANNOT_TELL]
+
+
+def test_a_source_that_began_to_listen_later_cannot_be_said_not_to_have_it() -> None:
+    old = ("a", problem(DIABETES, "2012-01-01"))
+    assert said(Condition, old, complete_from={"b": 1_700_000_000.0}) == [CANNOT_TELL]
+    assert said(Condition, old, complete_from={"b": 1_000_000_000.0}) == [NOT_FOUND]
+
+
+def test_what_was_withdrawn_is_missed_by_nobody() -> None:
+    assert said(Condition, ("a", problem(DIABETES) | {"entered_in_error": True})) == []
+
+
+def test_what_goes_by_number_is_compared_by_numbers_of_one_issuer() -> None:
+    mine = ("a", {"identifiers": (number("FL-1"),)})
+    assert said(Flag, mine) == [NOT_FOUND]
+    assert said(Flag, mine, ("b", {"identifiers": (number("FL-2"),)})) == [NOT_FOUND]
+    assert said(Flag, mine, ("b", {"identifiers": (number("7", "urn:other"),)})) == [CANNOT_TELL]
+    assert said(Flag, mine, ("b", {})) == [CANNOT_TELL]
+
+
+def medicine(code: str, **more: Any) -> dict[str, Any]:
+    return {"kind": MedicationKind.STATEMENT, "code": coded(code, DMD), "status": "active", **more}
+
+
+def test_a_medicine_is_compared_only_when_the_dictionary_knows_the_product() -> None:
+    assert said(Medication, ("a", medicine("1003")), ("b", medicine("1002"))) == [NOT_FOUND]
+    assert said(Medication, ("a", medicine("1003")), ("b", medicine("4040"))) == [CANNOT_TELL]
+
+
+def test_a_supply_of_a_course_is_not_the_course() -> None:
+    supply = ("a", medicine("1003") | {"kind": MedicationKind.DISPENSE})
+    assert said(Medication, supply, ("b", medicine("1003"))) == [NOT_FOUND]
+
+
+def test_what_matters_most_comes_first() -> None:
+    allergies = section(
+        AllergyIntolerance,
+        merged(
+            stating(
+                AllergyIntolerance,
+                ("a", {"code": coded("111088007"), "polarity": Polarity.PRESENT, "criticality": "high"}),
+                ("a", {"code": coded("91936005"), "polarity": Polarity.PRESENT}),
+                ("a", {"code": coded("102263004"), "polarity": Polarity.PRESENT}),
+            )
+        ),
+        [heard("a"), heard("b")],
+    )
+    medicines = section(
+        Medication,
+        merged(
+            stating(
+                Medication,
+                ("a", medicine("1003")),
+                ("a", medicine("2001")),
+                ("a", medicine("1002", status="completed")),
+            )
+        ),
+        [heard("a"), heard("b")],
+    )
+    problems = section(Condition, merged(stating(Condition, ("a", problem(DIABETES)))), [heard("a"), heard("b")])
+    ordered = discrepancies([problems, medicines, allergies], TERMS, source="b")
+    codes = [one.entry.display.code.codings[0].code for one in ordered]
+    assert codes == ["111088007", "91936005", "102263004", "2001", "1003", DIABETES, "1002"]
