@@ -4,10 +4,13 @@ A cursor names a place in the order (clinical time, id), not a number of entries
 two pages, none is shown twice and none is skipped. https://relay.dev/graphql/connections.htm
 """
 
+import asyncio
 import base64
 import binascii
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import strawberry
 
@@ -16,6 +19,19 @@ from schema.model.view import MergedFact
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
+AT_A_TIME = 25
+"""Entries that are made into an answer before other requests have their turn: about 10 ms."""
+T = TypeVar("T")
+
+
+class Paced(list[T]):
+    """A list that the executor goes through as an asynchronous one, so that a long page holds nobody else up."""
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        for number, item in enumerate(self):
+            if number % AT_A_TIME == AT_A_TIME - 1:
+                await asyncio.sleep(0)
+            yield item
 
 
 @strawberry.type(description="Whether there is more, and from where.")
@@ -44,7 +60,7 @@ class Connection:
     @property
     def nodes(self) -> list[MergedFact[Any]]:
         """The entries alone."""
-        return [edge.node for edge in self.edges]
+        return Paced(edge.node for edge in self.edges)
 
 
 def order_key(entry: MergedFact[Any]) -> tuple[float, str]:
@@ -52,16 +68,27 @@ def order_key(entry: MergedFact[Any]) -> tuple[float, str]:
     return (-entry.when.earliest.timestamp() if entry.when else float("inf"), entry.id)
 
 
-def page(entries: tuple[MergedFact[Any], ...], first: int | None, after: str | None) -> Connection:
-    """Cut one page out of entries that are in `order_key` order. QueryError for a bad `first` or `after`."""
+def time_of(entry: MergedFact[Any]) -> tuple[float, str]:
+    """Oldest first, then by id; for entries with a time."""
+    return (entry.when.earliest.timestamp() if entry.when else float("inf"), entry.id)
+
+
+def page(
+    entries: tuple[MergedFact[Any], ...],
+    first: int | None,
+    after: str | None,
+    *,
+    key: Callable[[MergedFact[Any]], tuple[float, str]] = order_key,
+) -> Connection:
+    """Cut one page out of entries that are in the order of `key`. QueryError for a bad `first` or `after`."""
     size = DEFAULT_PAGE if first is None else first
     if not 0 <= size <= LARGEST_PAGE:
         raise QueryError(ErrorCode.ARGUMENT_INVALID, f"`first` is from 0 to {LARGEST_PAGE}.")
     start = 0
     if after is not None:
         place = _decode(after)
-        start = next((i for i, entry in enumerate(entries) if order_key(entry) > place), len(entries))
-    edges = [Edge(_encode(order_key(entry)), entry) for entry in entries[start : start + size]]
+        start = bisect_right(entries, place, key=key)
+    edges = Paced(Edge(_encode(key(entry)), entry) for entry in entries[start : start + size])
     return Connection(
         edges,
         PageInfo(

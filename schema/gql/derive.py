@@ -26,6 +26,9 @@ from schema.model.view import MergedFact, SourceFact
 SCALARS: frozenset[type] = frozenset({str, int, bool, float, Decimal, datetime, date})
 _OWN_OF_MERGED = frozenset({"id", "when", "conflicts", "related"})
 _OWN_OF_SOURCE = frozenset({"id", "provenance"})
+_NEVER_DISPUTED = {"deceased": "deceased", "deceased_at": "deceased"}
+"""Fields that have no headline while members disagree on them, and the name of the conflict: nobody is declared dead by
+whoever wrote last."""
 
 Fields = dict[str, tuple[Any, str]]
 """Python field name -> (strawberry annotation, description)."""
@@ -40,7 +43,11 @@ def resolve(root: Any, name: str) -> object:
             return [member.provenance for member in root.members]
         if name == "identifiers":
             return tuple(dict.fromkeys(i for member in root.members for i in member.fact.identifiers))
-        return getattr(root, name) if name in _OWN_OF_MERGED else _first_stated(root, name)
+        if name in _OWN_OF_MERGED:
+            return getattr(root, name)
+        if any(conflict.field == _NEVER_DISPUTED.get(name) for conflict in root.conflicts):
+            return None
+        return _first_stated(root, name)
     if isinstance(root, SourceFact) and name not in _OWN_OF_SOURCE:
         return getattr(root.fact, name)
     return getattr(root, name)

@@ -5,7 +5,16 @@ from typing import Any, Protocol
 
 from schema.model.clinical import Patient
 from schema.model.values import Identifier
-from schema.model.view import EntryFilter, Link, MergedFact, Section, SourceRef, SourceStatus
+from schema.model.view import (
+    Discrepancy,
+    EntryFilter,
+    Link,
+    MergedFact,
+    Section,
+    SourceRef,
+    SourceStatus,
+    Timeline,
+)
 
 
 class PatientRecordPort(Protocol):
@@ -22,6 +31,17 @@ class PatientRecordPort(Protocol):
 
     async def section(self, fact_type: str, entries: EntryFilter | None = None) -> Section[Any]:
         """One section, once every source in scope for it has settled or the deadline has passed."""
+        ...
+
+    async def timeline(self, since: date | None, until: date | None) -> Timeline:
+        """Every section's entries that have a time, from one day to another, once all have settled."""
+        ...
+
+    async def discrepancies(self, source: str | None) -> tuple[Discrepancy, ...]:
+        """What one source, or each, does not have or has differently; most important first.
+
+        Raises QueryError: no such source.
+        """
         ...
 
     async def links(self) -> tuple[Link, ...]:

@@ -12,9 +12,10 @@ from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField
 from schema.gql.connection import Connection, page
 from schema.gql.derive import listed, optional, resolve, summary, value_type
 from schema.gql.faces import SectionType, extra_types, faces_of
+from schema.gql.journey import DiscrepancyType, TimelineConnection, cut
 from schema.gql.ports import GatewayPort, PatientRecordPort
 from schema.gql.scalars import SCALAR_MAP, Duration
-from schema.model.clinical import SECTIONS, Patient
+from schema.model.clinical import FACT_TYPES, SECTIONS, Patient
 from schema.model.fact import Fact
 from schema.model.values import Identifier
 from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus
@@ -78,7 +79,7 @@ def _section_field(fact: type[Fact], kind: Any) -> Any:
 def _observations_field(fact: type[Fact], kind: Any) -> Any:
     async def observations(
         root: Any,
-        code: Annotated[list[str] | None, strawberry.argument(description="Only these codes, in any system.")] = None,
+        code: Annotated[list[str] | None, strawberry.argument(description="Only what these codes mean.")] = None,
         category: Annotated[str | None, strawberry.argument(description="Only this category's code.")] = None,
         since: Annotated[date | None, strawberry.argument(description="Not before this day.")] = None,
         until: Annotated[date | None, strawberry.argument(description="Not after this day.")] = None,
@@ -91,6 +92,22 @@ def _observations_field(fact: type[Fact], kind: Any) -> Any:
         resolver=observations,
         description=f"{summary(fact)} Arguments choose among merged entries: ids never depend on them.",
     )
+
+
+async def _timeline(
+    root: Any,
+    since: Annotated[date | None, strawberry.argument(description="Not before this day.")] = None,
+    until: Annotated[date | None, strawberry.argument(description="Not after this day.")] = None,
+    first: Annotated[int | None, strawberry.argument(description="How many, 0 to 1000; 100 if left out.")] = None,
+    after: Annotated[str | None, strawberry.argument(description="The cursor to continue after.")] = None,
+) -> Any:
+    return cut(await cast("PatientRecordPort", root).timeline(since, until), first, after)
+
+
+async def _discrepancies(
+    root: Any, source: Annotated[strawberry.ID | None, strawberry.argument(description="Of this source alone.")] = None
+) -> Any:
+    return await cast("PatientRecordPort", root).discrepancies(source)
 
 
 def _patient_record() -> Any:
@@ -123,6 +140,17 @@ def _patient_record() -> Any:
     for name, fact in SECTIONS.items():
         make = _observations_field if name == "observations" else _section_field
         namespace[name] = make(fact, _section_type(fact))
+    namespace["timeline"] = field(
+        _timeline,
+        TimelineConnection,
+        "What happened, over every section, oldest first: when it began, else when it was written down.",
+    )
+    namespace["discrepancies"] = field(
+        _discrepancies,
+        listed(DiscrepancyType),
+        "What one source, or each, does not have or has differently, most important first. Nothing is claimed of a "
+        "source whose answer is incomplete or cannot be compared.",
+    )
     namespace["links"] = field(
         links, listed(value_type(Link)), "Which source records are this person, and how that was decided."
     )
@@ -139,6 +167,8 @@ PatientRecord = _patient_record()
 def wanted_types(info: Info[Any, Any]) -> frozenset[str]:
     """The fact types that the selection needs, deferred parts included: demographics if nothing else."""
     names = {name for field in info.selected_fields for name in _field_names(field.selections)}
+    if names & {"timeline", "discrepancies"}:
+        return frozenset(FACT_TYPES)
     wanted = frozenset(SECTIONS[name].__name__ for name in names & SECTIONS.keys())
     return wanted | {"Patient"} if not wanted or names & {"patient", "links"} else wanted
 
