@@ -46,7 +46,7 @@ def states(record: Any) -> dict[str, tuple[str, str | None]]:
 
 async def test_at_the_deadline_the_answer_is_what_is_in_and_says_what_is_not(gateway: Running) -> None:
     sections = (
-        STATES + "allergies { status totalCount sources { source { id } state code } } "
+        STATES + "assessments { status totalCount sources { source { id } state code } } "
         "medications { status totalCount } communications { status emptyReason totalCount } flags { status totalCount }"
     )
     await gateway.record("identifier { value }")  # the authority's answer is known
@@ -56,7 +56,7 @@ async def test_at_the_deadline_the_answer_is_what_is_in_and_says_what_is_not(gat
         record = await gateway.record(sections, deadline="PT3S")
     assert states(record)["pharmacy"] == ("UNAVAILABLE", "SOURCE_UNAVAILABLE")
     assert states(record)["telehealth"] == ("PENDING", "SOURCE_PENDING")
-    assert record["allergies"]["status"] == "COMPLETE"
+    assert record["assessments"]["status"] == "COMPLETE"
     assert record["flags"]["status"] == "COMPLETE"
     assert record["medications"]["status"] == "PARTIAL"
     assert record["communications"]["status"] == "PARTIAL"

@@ -7,9 +7,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec import Struct
 
+from gateway.merge import delivered
 from gateway.selection import chosen
+from schema.model.clinical import Observation
+from schema.model.values import CodeableConcept, Coding
 from schema.model.view import EntryFilter, Section, SectionStatus
 from schema.model.when import When
+from tests.merge.making import merged, stating
 
 
 class Entry(Struct):
@@ -36,4 +40,28 @@ def test_a_time_stated_coarsely_is_compared_as_coarsely(stated: str | None, fits
         fact_type="Observation", status=SectionStatus.COMPLETE, empty_reason=None, sources=(), entries=(entry,)
     )
     march = EntryFilter(since=date(2026, 3, 1), until=date(2026, 3, 31))
-    assert bool(chosen(section, march).entries) is fits
+    assert bool(chosen(section, march, delivered()).entries) is fits
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "fits"),
+    [
+        ("http://snomed.info/sct", "1018251000000107", True),
+        ("urn:lab", "ALT", True),
+        ("urn:lab", "AST", False),
+        (None, "ALT", False),
+    ],
+)
+def test_a_code_stands_for_what_a_map_calls_the_same(system: str | None, code: str, fits: bool) -> None:
+    element = {"code": "ALT", "target": [{"code": "1018251000000107", "equivalence": "equivalent"}]}
+    group = {"source": "urn:lab", "target": "http://snomed.info/sct", "element": [element]}
+    terms = delivered().extended(concept_maps=[{"resourceType": "ConceptMap", "group": [group]}])
+    stated = stating(Observation, ("a", {"code": CodeableConcept(codings=(Coding(system=system, code=code),))}))
+    section: Section[Any] = Section(
+        fact_type="Observation",
+        status=SectionStatus.COMPLETE,
+        empty_reason=None,
+        sources=(),
+        entries=merged(stated),
+    )
+    assert bool(chosen(section, EntryFilter(codes=("1018251000000107",)), terms).entries) is fits

@@ -17,11 +17,10 @@ from gateway import __version__
 from gateway.cli import app, out
 from gateway.config import load
 from gateway.identity.grade import Grade
-from gateway.identity.ledger import Proposal
+from gateway.identity.ledger import EventKind, Proposal, Standing
 from gateway.problems import CommandError
 from gateway.stewardship import show_links
 from schema.model.values import Identifier
-from schema.model.view import LinkStatus
 from tests.graphql.conftest import MICHAEL, Running
 
 HIS = "Patient/epr-4471902"
@@ -53,7 +52,7 @@ def trail(tmp_path: Path) -> list[tuple[Any, ...]]:
         ]
 
 
-def standing(gateway: Running, number: str = MICHAEL) -> dict[tuple[str, str], LinkStatus]:
+def standing(gateway: Running, number: str = MICHAEL) -> dict[tuple[str, str], Standing]:
     """What the cross-reference table says about a person."""
     crossref = gateway.service.crossref
     person = crossref.person_for(Identifier(system=NHS_NUMBER, value=number))
@@ -62,7 +61,7 @@ def standing(gateway: Running, number: str = MICHAEL) -> dict[tuple[str, str], L
 
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(out, "_width", 240)
+    monkeypatch.setattr(out, "_width", 400)
 
 
 async def test_unlink_of_a_mistyped_record_is_refused_and_names_the_one_that_is_linked(
@@ -84,8 +83,8 @@ async def test_a_record_that_is_not_known_is_blocked_only_when_that_is_said(gate
     await gateway.record(LINKS)
     said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY, "--block-anyway")
     assert said.startswith("Blocked. It was not linked")
-    assert standing(gateway)["epr", ANOTHERS] is LinkStatus.BLOCKED
-    assert standing(gateway)["epr", HIS] is LinkStatus.LINKED
+    assert standing(gateway)["epr", ANOTHERS] is Standing.BLOCKED
+    assert standing(gateway)["epr", HIS] is Standing.LINKED
     said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY)
     assert "blocked already" in said, "a blocked record is known"
 
@@ -106,7 +105,7 @@ async def test_unlink_of_a_record_that_was_present_does_not_claim_that_it_was_li
         await sherwood(tmp_path, "unlink", TWIN, "telehealth", "Patient/7701", *WHY)
     said = await sherwood(tmp_path, "unlink", TWIN, "telehealth", "Patient/7758", *WHY)
     assert said.startswith("Blocked. It was not linked.")
-    assert standing(gateway, TWIN)["telehealth", "Patient/7758"] is LinkStatus.BLOCKED
+    assert standing(gateway, TWIN)["telehealth", "Patient/7758"] is Standing.BLOCKED
 
 
 @pytest.mark.parametrize("command", ["link", "unlink"])
@@ -149,9 +148,11 @@ async def test_links_shows_the_local_id_of_a_record_that_is_present_and_not_link
     (row,) = [line for line in said.splitlines() if "telehealth" in line]
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert cells[:3] == ["telehealth", "Patient/7758", "PRESENT_NOT_LINKED"]
-    assert ":" in cells[3], "evidence codes"
-    assert cells[4].startswith("rule ")
-    assert cells[6].endswith("UTC")
+    assert cells[3] == "probable"
+    assert "given:differs" in cells[4].split(), "evidence codes"
+    assert cells[5].startswith("rule ")
+    assert cells[7].endswith("UTC")
+    assert "`link`" in cells[8]
     (gp,) = [line for line in said.splitlines() if "gppat-30006" in line]
     assert " LINKED" in gp
     ((what, _, patient, sources),) = trail(tmp_path)
@@ -163,7 +164,7 @@ async def test_links_shows_the_local_id_of_a_record_that_is_present_and_not_link
     (row,) = [line for line in said.splitlines() if "telehealth" in line]
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert cells[2] == "LINKED"
-    assert cells[4:6] == ["a.steward", "[another] person's"], "words in brackets are shown as they were written"
+    assert cells[5:7] == ["a.steward", "[another] person's"], "words in brackets are shown as they were written"
 
 
 async def test_no_links_are_shown_when_the_audit_trail_cannot_record_it(gateway: Running, tmp_path: Path) -> None:
@@ -220,3 +221,75 @@ async def test_somebody_must_be_named(gateway: Running, tmp_path: Path, command:
 def test_the_version_is_printed() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert (done.exit_code, done.stdout) == (0, f"sherwood {__version__}\n")
+
+
+FATHER = "9995190001"
+MIXED = "Patient/330412"
+"""Social care's record with the father's number and the son's birth date: only possible."""
+
+
+def row_of(said: str, local_id: str) -> list[str]:
+    (row,) = [line for line in said.splitlines() if local_id in line]
+    return [cell.strip() for cell in row.strip("│").split("│")]
+
+
+async def test_a_record_that_is_only_possible_is_in_the_stewards_list_and_nothing_of_it_in_any_answer(
+    gateway: Running, tmp_path: Path
+) -> None:
+    before = await gateway.record(LINKS, number=FATHER)
+    said = await sherwood(tmp_path, "links", FATHER, "--by", "a.steward")
+    source, local_id, status, grade, evidence, decided, _, _, advice = row_of(said, MIXED)
+    assert (source, local_id, status, grade) == ("socialcare", MIXED, "HELD", "possible")
+    assert {"identifier:verified-equal", "birth-date:differs"} <= set(evidence.split())
+    assert decided.startswith("rule ")
+    assert "`link`" in advice
+    assert "`unlink`" in advice
+    assert row_of(said, "gppat-90001")[-1] == "", "nothing to do about one that is linked"
+    after = await gateway.record(LINKS, number=FATHER)
+    assert after == before
+    assert "330412" not in str(after)
+    assert "HELD" not in str(after)
+
+
+async def test_a_steward_may_link_what_is_held_and_then_its_facts_are_shown(gateway: Running, tmp_path: Path) -> None:
+    assert "socialcare" not in await shown_sources(gateway, FATHER)
+    await sherwood(tmp_path, "link", FATHER, "socialcare", MIXED, *WHY)
+    assert "socialcare" in await shown_sources(gateway, FATHER)
+    said = await sherwood(tmp_path, "links", FATHER, "--by", "a.steward")
+    assert row_of(said, MIXED)[2] == "LINKED"
+    assert row_of(said, MIXED)[-1] == ""
+
+
+async def test_a_steward_may_say_that_what_is_held_is_somebody_else_and_it_stops_waiting(
+    gateway: Running, tmp_path: Path
+) -> None:
+    await gateway.record(LINKS, number=FATHER)
+    said = await sherwood(tmp_path, "unlink", FATHER, "socialcare", MIXED, *WHY)
+    assert said.startswith("Blocked. It was not linked, and no longer waits for a steward.")
+    await gateway.record(LINKS, number=FATHER)
+    assert standing(gateway, FATHER)["socialcare", MIXED] is Standing.BLOCKED
+    assert "socialcare" not in await shown_sources(gateway, FATHER)
+
+
+async def test_what_is_held_is_written_once_however_often_the_person_is_asked_about(gateway: Running) -> None:
+    for _ in range(3):
+        await gateway.record(LINKS, number=FATHER)
+    held = [event for event in gateway.service.crossref.table.events() if event.kind is EventKind.HOLD]
+    assert [(event.source, event.local_id) for event in held] == [("socialcare", MIXED)]
+    assert gateway.service.crossref.table.replay()
+
+
+async def test_a_record_that_the_source_restricts_waits_for_a_steward_with_a_warning(
+    gateway: Running, tmp_path: Path
+) -> None:
+    await gateway.record(LINKS, number=NEVER_ASKED)
+    said = await sherwood(tmp_path, "links", NEVER_ASKED, "--by", "a.steward")
+    row = row_of(said, "Patient/epr-2986114")
+    assert row[2:4] == ["HELD", "certain"]
+    assert "veto:restricted" in row[4].split()
+    assert "only with the right to" in row[-1]
+
+
+async def shown_sources(gateway: Running, number: str) -> set[str]:
+    record = await gateway.record("sources { source { id } facts }", number=number)
+    return {source["source"]["id"] for source in record["sources"] if source["facts"]}

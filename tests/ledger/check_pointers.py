@@ -1,8 +1,7 @@
 """Does every pointer of the ledgers resolve in the raw file, to the value quoted, and do the ledgers' own sums agree?
 
-`python tests/ledger/check_pointers.py` prints each thing that is wrong and exits 1 when there is any. The ledgers of
-this folder are about the first estate; those in whole/ are about the whole one, are read together, and must not
-contradict one another. Standard library only.
+`python tests/ledger/check_pointers.py` prints each thing that is wrong and exits 1 when there is any. The ledgers are
+read together, and must not contradict one another. Standard library only.
 """
 
 import json
@@ -14,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-DEMO = HERE.parents[1] / "adapters" / "demo"
-FOLDERS = ((HERE, DEMO / "estate"), (HERE / "whole", DEMO / "whole"))
+ESTATE = HERE.parents[1] / "adapters" / "demo" / "estate"
 QUOTING = ("fact", "gap", "absent", "other", "shown", "after_link")
 """The kinds of entry that quote a raw file, where they name one."""
 _SEGMENT = re.compile(r"(\w{3})\[(\d+)\]")
@@ -25,23 +23,22 @@ _TOKEN = re.compile(r"\{\{.*?\}\}")
 
 def main() -> int:
     wrong: list[str] = []
-    for folder, estate in FOLDERS:
-        ledgers = {p.name: tomllib.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.toml"))}
-        wrong += [f"{name}: {what}" for name, ledger in ledgers.items() for what in _quotes(ledger, estate)]
-        wrong += [f"{name}: {what}" for name, ledger in ledgers.items() if "totals" in ledger for what in _sums(ledger)]
-        wrong += [f"{folder.name}: {what}" for what in _together(ledgers)]
+    ledgers = {p.name: tomllib.loads(p.read_text(encoding="utf-8")) for p in sorted(HERE.glob("*.toml"))}
+    wrong += [f"{name}: {what}" for name, ledger in ledgers.items() for what in _quotes(ledger)]
+    wrong += [f"{name}: {what}" for name, ledger in ledgers.items() if "totals" in ledger for what in _sums(ledger)]
+    wrong += _together(ledgers)
     for what in wrong:
         sys.stderr.write(what + "\n")
     return 1 if wrong else 0
 
 
-def _quotes(ledger: dict[str, Any], estate: Path) -> list[str]:
+def _quotes(ledger: dict[str, Any]) -> list[str]:
     wrong = []
     quoting = [(kind, entry) for kind in QUOTING for entry in ledger.get(kind, ()) if "at" in entry]
     for kind, entry in quoting:
         name = entry.get("id", kind)
         try:
-            text = (estate / entry["at"]).read_text(encoding="utf-8")
+            text = (ESTATE / entry["at"]).read_text(encoding="utf-8")
             read = _hl7(text, entry["pointer"]) if entry["at"].endswith(".hl7") else _json(text, entry["pointer"])
         except (OSError, LookupError, ValueError) as error:
             wrong.append(f"{name}: {entry['at']} {entry['pointer']}: {error!r}")

@@ -14,6 +14,8 @@ from typing import Any
 
 _BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _ORIGIN = re.compile(r"(localhost|127\.0\.0\.1):8000\b")
+_KNOWS_NOBODY = "renal"
+"""The one system of the estate that knows no patient: that it says so is its whole answer."""
 _NOT_HEARD = {"UNAVAILABLE", "PENDING", "NOT_ASKED", "NOT_LINKED"}
 
 
@@ -39,6 +41,10 @@ def judge(answer: dict[str, Any], listed: dict[str, Any]) -> list[str]:
     if len(sources) < 2:
         return [f"the gateway lists {len(sources)} source(s): too few to be an estate"]
     statuses = list(_statuses(record))
+    empty = [status for status in statuses if (status.get("source") or {}).get("id") == _KNOWS_NOBODY]
+    if empty and empty[0].get("code") == "PATIENT_NOT_FOUND":
+        statuses.remove(empty[0])
+        sources = [source for source in sources if source["id"] != _KNOWS_NOBODY]
     wrong = [
         f"{_named(status)} is {status['state']} ({status.get('code')})"
         for status in statuses

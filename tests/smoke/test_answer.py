@@ -38,6 +38,19 @@ def test_an_answer_in_which_every_source_spoke_is_whole() -> None:
     assert answer.judge(WHOLE, LISTED) == []
 
 
+def _with_renal(code: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    said, listed = copy.deepcopy(WHOLE), copy.deepcopy(LISTED)
+    status = {"source": {"id": "renal"}, "state": "NOT_LINKED", "code": code, "facts": 0}
+    said["data"]["patient"]["sources"].append(status)
+    listed["data"]["sources"].append({"id": "renal", "name": "Old renal database"})
+    return said, listed
+
+
+def test_the_system_that_knows_nobody_has_answered_when_it_says_so() -> None:
+    assert answer.judge(*_with_renal("PATIENT_NOT_FOUND")) == []
+    assert answer.judge(*_with_renal("SOURCE_TIMEOUT"))
+
+
 def _silent(said: dict[str, Any]) -> None:
     said["data"]["patient"]["sources"][1]["facts"] = 0
 
