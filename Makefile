@@ -61,10 +61,11 @@ format: $(VENV)/.ready-dev ## Put the code into the agreed form
 	@$(BIN)/ruff check --fix .
 
 lock: $(BIN)/python ## Write requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest releases)
-	@echo "Locking: requirements/dev.txt, base.txt, build.txt"
+	@echo "Locking: requirements/dev.txt, base.txt, image.txt, build.txt"
 	@$(INSTALL) uv==0.13.9
 	@$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	@$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	@$(LOCK) pyproject.toml --all-extras -c requirements/dev.txt -o requirements/image.txt
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove .venv and everything that a run leaves behind
