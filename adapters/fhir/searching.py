@@ -226,21 +226,26 @@ async def search(searcher: Searcher, settings: FhirSettings, ask: Ask) -> AsyncI
     linked: list[bytes] = []
     found: tuple[str, ...] = ()
     tasks: dict[asyncio.Task[Pages], Group] = {}
-    known = False
     try:
         if local_ids:
-            # The ids are known: nothing has to wait for the look-up.
+            # These ids are known: their facts do not have to wait for the look-up.
             tasks = _start(searcher, wanted, local_ids)
             linked, gone = await _read_patients(searcher, local_ids)
-            known = any(_bears(body, settings.patient_identifier_system, numbers) for body in linked)
             if linked or not numbers:
                 yield _person(linked or gone[:1])
-        if numbers and not known:
-            # Nobody is linked, or only a record without the number: one that has the number must not be lost.
-            person, found = await _find_patients(searcher, numbers)
-            tasks |= _start(searcher, wanted, tuple(one for one in found if one not in local_ids))
-            if found or not linked:
-                yield person
+        if numbers:
+            # Beside those who are linked as well: another registration that has the number must not be lost.
+            try:
+                person, found = await _find_patients(searcher, numbers)
+            except SourceError as error:
+                if not linked:
+                    raise
+                yield _failed(error, {"Patient"} | (ask.types & settings.held_types))
+            else:
+                others = tuple(one for one in found if one not in local_ids)
+                tasks |= _start(searcher, wanted, others)
+                if others or not linked:
+                    yield person
         if not linked and not found:
             return
         waiting = set(tasks)
@@ -263,14 +268,6 @@ async def _read_patients(searcher: Searcher, local_ids: tuple[str, ...]) -> tupl
     """The Patients that are still there under these ids, and what is said of those that are not."""
     answers = await asyncio.gather(*(searcher.patient_by_id(one) for one in local_ids))
     return [body for body, _ in answers if body is not None], [body for _, body in answers if body is not None]
-
-
-def _bears(body: bytes, system: str, numbers: list[str]) -> bool:
-    """Whether a Patient has one of the identifiers that the source is asked by."""
-    patient = decoded(body)
-    stated = patient.get("identifier") if isinstance(patient, dict) else None
-    said = [one for one in stated if isinstance(one, dict)] if isinstance(stated, list) else []
-    return any(one.get("system") == system and str(one.get("value")).replace(" ", "") in numbers for one in said)
 
 
 async def _find_patients(searcher: Searcher, numbers: list[str]) -> tuple[SourceRecord, tuple[str, ...]]:
@@ -311,10 +308,12 @@ def _records(group: Group, found: Pages) -> list[SourceRecord]:
             )
         )
     if found.error is not None:
-        records.append(
-            SourceRecord(kind=FAILED + found.error.code, types=group.types, parts=(), retrieved=datetime.now(UTC))
-        )
+        records.append(_failed(found.error, group.types))
     return records
+
+
+def _failed(error: SourceError, types: Iterable[str]) -> SourceRecord:
+    return SourceRecord(kind=FAILED + error.code, types=frozenset(types), parts=(), retrieved=datetime.now(UTC))
 
 
 def _escaped(value: str) -> str:

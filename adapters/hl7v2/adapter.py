@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.hl7v2 import mllp, queries, reading
 from adapters.hl7v2.parser import Message, parse
@@ -58,11 +59,8 @@ class Hl7v2Adapter(Adapter[Hl7v2Settings]):
             FORMS[query]: frozenset(types & ask.types) for query, types in self._answers.items() if types & ask.types
         }
         gate = asyncio.Semaphore(self.settings.max_connections)
-        tasks = [
-            asyncio.ensure_future(self._ask(form, types, keys, call, gate))
-            for keys in self._keys(ask.subject)
-            for form, types in wanted.items()
-        ]
+        keys = self._keys(ask.subject)
+        tasks = [asyncio.ensure_future(self._ask(form, types, keys, call, gate)) for form, types in wanted.items()]
         failure: SourceError | None = None
         try:
             for done in asyncio.as_completed(tasks):
@@ -97,19 +95,18 @@ class Hl7v2Adapter(Adapter[Hl7v2Settings]):
         return Health(detail=f"answered {total} of {total} queries; {knows} the test patient")
 
     def _keys(self, subject: Subject) -> list[list[Key]]:
-        """Whom to ask about: each linked number of the source's own; else the identifiers, the current one first.
+        """Whom to ask about: each linked number of the source's own, and the identifiers, the current one first.
 
-        Every inner list is tried in order until the source knows somebody.
+        The identifiers too where somebody is linked: the source may know one person twice. Every inner list is tried
+        in order until the source knows somebody.
         """
-        local = [number.removeprefix(_LOCAL) for number in subject.local_ids if number.startswith(_LOCAL)]
-        if local:
-            return [[self._own(number)] for number in local]
-        keys = [
+        linked = [number.removeprefix(_LOCAL) for number in subject.local_ids if number.startswith(_LOCAL)]
+        stated = [
             self._nhs(one.value) if one.system == NHS_NUMBER else self._own(one.value)
             for one in subject.identifiers
             if one.system in self.identifier_systems
         ]
-        return [keys] if keys else []
+        return [*([self._own(number)] for number in linked), *([stated] if stated else [])]
 
     def _own(self, number: str) -> Key:
         return Key(value=number, authority=self.settings.mrn_authority, type="MR")
@@ -118,21 +115,37 @@ class Hl7v2Adapter(Adapter[Hl7v2Settings]):
         return Key(value=number, authority="NHS", type="NH")
 
     async def _ask(
-        self, form: Form, types: frozenset[str], keys: list[Key], call: Call, gate: asyncio.Semaphore
+        self, form: Form, types: frozenset[str], keys: list[list[Key]], call: Call, gate: asyncio.Semaphore
     ) -> tuple[SourceRecord | None, SourceError | None]:
-        """The answer to one question, and what went wrong: a failure here must not cost the other answers."""
+        """What one question brought by all the keys, as one record, so that what comes twice is read once.
+
+        Beside it what went wrong: a failure here must not cost the other answers.
+        """
+        asked = await asyncio.gather(*(self._by(form, types, each, call, gate) for each in keys))
+        failure = next((one for one in asked if isinstance(one, SourceError)), None)
+        answers = [one for one in asked if isinstance(one, _Answer)]
+        failure = failure or next((one.failure for one in answers if one.failure is not None), None)
+        # That one number is not known says nothing where another is, or where the other could not be asked.
+        known = [one.record for one in answers if one.found] or [one.record for one in answers if failure is None][:1]
+        if not known:
+            return None, failure
+        parts = tuple(part for record in known for part in record.parts)
+        return replace(known[0], parts=parts, truncated=any(record.truncated for record in known)), failure
+
+    async def _by(
+        self, form: Form, types: frozenset[str], keys: list[Key], call: Call, gate: asyncio.Semaphore
+    ) -> "_Answer | SourceError":
         try:
             async with asyncio.timeout(call.remaining_s()):
                 await gate.acquire()
         except TimeoutError:
-            return None, SourceTimeout("there was no time left to ask the source")
+            return SourceTimeout("there was no time left to ask the source")
         try:
-            answer = await self._first_known(form, types, keys, call)
+            return await self._first_known(form, types, keys, call)
         except SourceError as error:
-            return None, error
+            return error
         finally:
             gate.release()
-        return answer.record, answer.failure
 
     async def _first_known(self, form: Form, types: frozenset[str], keys: list[Key], call: Call) -> "_Answer":
         for key in keys[:-1]:

@@ -53,13 +53,11 @@ class People:
         self._numbers = [each.value for each in ask.subject.identifiers if each.system == system]
 
     async def known(self) -> Found:
-        """By linked ids; by the identifier too, unless one of those people carries it: the source may know two.
+        """By linked ids and by the identifier: a source may know one person twice.
 
         Raises the SourceError of a look-up without which nobody is known.
         """
-        linked, carried = await self._linked()
-        if carried:
-            return linked
+        linked = await self._linked()
         try:
             return linked + await self._numbered(linked)
         except SourceError as error:
@@ -82,21 +80,20 @@ class People:
                 raise
             return _failed(error, {"Patient"})
 
-    async def _linked(self) -> tuple[Found, bool]:
-        """The demographics of linked local ids, and whether one of them is the record of an identifier asked for."""
-        by_id, found, carried = self._table.by_id, Found(), False
+    async def _linked(self) -> Found:
+        """The demographics of linked local ids."""
+        by_id, found = self._table.by_id, Found()
         if by_id is None:
-            return found, carried
+            return found
         for linked in self._subject.local_ids:
             local_id = _safe(linked.removeprefix(_NATIVE))
             answer = await self._get(by_id, {"local_id": local_id})
             if answer.absent:
                 continue
-            person = records.by_id_item(self._look_up, answer.document)
-            carried = carried or self._carries(person)
+            records.by_id_item(self._look_up, answer.document)  # Refuses an answer that has nobody in it.
             record = _record(records.BY_ID, {"Patient"}, answer.body)
             found += Found(records=(record,), local_ids=(local_id,), seen=frozenset({local_id}))
-        return found, carried
+        return found
 
     async def _numbered(self, linked: Found) -> Found:
         """By identifier: the current one first, superseded ones when that is not known."""

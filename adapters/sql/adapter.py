@@ -44,8 +44,6 @@ class _Person(Struct, frozen=True, kw_only=True):
 
     records: tuple[SourceRecord, ...] = ()
     local_ids: tuple[str, ...] = ()
-    numbered: bool = False
-    """Somebody of these is known to carry a number that was asked for."""
 
 
 class SqlAdapter(Adapter[SqlSettings]):
@@ -129,14 +127,12 @@ class SqlAdapter(Adapter[SqlSettings]):
     async def _person(self, ask: Ask, call: Call) -> _Person:
         """Whoever is linked, and whoever has the number.
 
-        Where nobody who is linked carries it, a steward linked another record: without the look-up the one that does
-        carry it would be lost in silence. A look-up that fails then is a gap in every type.
+        A source may know one person twice: without the look-up the registration that nobody linked would be lost in
+        silence. A look-up that fails beside somebody linked is a gap in every type.
         """
         linked = await self._linked(ask, call)
-        if linked.numbered:
-            return linked
         try:
-            other = await self._looked_up(ask, call, besides=bool(linked.local_ids))
+            other = await self._looked_up(ask, call, linked.local_ids)
         except SourceError as error:
             if not linked.local_ids:
                 raise
@@ -151,10 +147,8 @@ class SqlAdapter(Adapter[SqlSettings]):
         if query is None:
             return _Person()
         kind = self._legacy.look_up.table.local_id_type
-        stated, numbers = self._legacy.look_up.number is not None, self._numbers(ask)
         parts: list[bytes] = []
         known: list[str] = []
-        numbered = False
         for linked in ask.subject.local_ids:
             local_id = linked.removeprefix(_NATIVE)
             if not _is_one(local_id, kind):
@@ -164,20 +158,19 @@ class SqlAdapter(Adapter[SqlSettings]):
             if people:
                 parts.append(document(fetched.rows))
                 known.append(local_id)
-                numbered = numbered or (stated and any(self._is_one_of(each, numbers) for each in people))
         if not known:
             return _Person()
         record = self._record(records.BY_ID, {"Patient"}, *parts)
-        return _Person(records=(record,), local_ids=tuple(known), numbered=numbered)
+        return _Person(records=(record,), local_ids=tuple(known))
 
     def _numbers(self, ask: Ask) -> list[str]:
         system = self._legacy.source.identifier_system
         return [each.value for each in ask.subject.identifiers if each.system == system]
 
-    async def _looked_up(self, ask: Ask, call: Call, *, besides: bool) -> _Person:
+    async def _looked_up(self, ask: Ask, call: Call, linked: tuple[str, ...]) -> _Person:
         """The person by identifier: the current one first, superseded ones when that is not known.
 
-        `besides` people who are linked: that nobody has the number does not say then that the person is not known.
+        Beside people who are linked, that nobody has the number does not say that the person is not known.
         """
         look_up, numbers = self._legacy.look_up, self._numbers(ask)
         unknown: list[bytes] = []
@@ -188,9 +181,9 @@ class SqlAdapter(Adapter[SqlSettings]):
             fetched = await self._database.rows(look_up.query, values, call, look_up.query.max_rows)
             people = self._people(fetched)
             if people:
-                return self._found(people, numbers, document(fetched.rows), ask, besides=besides)
+                return self._found(people, numbers, document(fetched.rows), ask, linked)
             unknown.append(document(fetched.rows))
-        if besides:
+        if linked:
             return _Person()
         wanted = {"Patient"} | (ask.types & self.types)
         nobody = unknown or [document([])]
@@ -205,11 +198,13 @@ class SqlAdapter(Adapter[SqlSettings]):
         return [row for row in understood if meaning.fate(row) is not Fate.GONE]
 
     def _found(
-        self, people: list[dict[str, Any]], numbers: list[str], body: bytes, ask: Ask, *, besides: bool
+        self, people: list[dict[str, Any]], numbers: list[str], body: bytes, ask: Ask, linked: tuple[str, ...]
     ) -> _Person:
         """Who of the people in the answer to ask on about: those whose own number is one that was asked for."""
         matching = [person for person in people if self._is_one_of(person, numbers)]
-        if not matching and besides:
+        if linked and all(self._local_id(person) in linked for person in people):
+            return _Person()
+        if not matching and linked:
             return _Person(records=(self._record(records.PATIENT, {"Patient"}, body),))
         if not matching:
             wanted = {"Patient"} | (ask.types & self.types)

@@ -185,18 +185,34 @@ async def test_two_patients_with_one_number_both_come_with_all_they_have(asking:
     assert {fact.subject for fact in facts(items, Observation)} == {"Patient/p1", "Patient/p2"}
 
 
-async def test_known_local_ids_need_no_look_up(asking: Any) -> None:
-    paths = []
-
-    async def read(request: web.Request) -> web.Response:
-        paths.append(request.path)
-        return fhir(patient())
-
-    async with asking(scripted(Patient=read)) as asker:
+async def test_whoever_is_linked_and_carries_the_number_is_told_of_once(asking: Any) -> None:
+    async with asking(search_app([hospital_record()])) as asker:
         items = await asker.items("Observation", numbers=[NUMBER], local_ids=("Patient/p1",))
 
-    assert paths == ["/Patient/p1"]
-    assert len(facts(items, Patient)) == 1
+    assert [fact.native_id for fact in facts(items, Patient)] == ["Patient/p1"]
+    assert len(facts(items, Observation)) == len({fact.native_id for fact in facts(items, Observation)})
+
+
+async def test_a_link_to_one_who_carries_the_number_does_not_hide_another_who_does(asking: Any) -> None:
+    other = {"resourceType": "Bundle", "entry": [{"resource": patient("p2")}]}
+    other["entry"].append({"resource": observation("other", subject={"reference": "Patient/p2"})})
+    async with asking(search_app([hospital_record(), other])) as asker:
+        items = await asker.items("Observation", numbers=[NUMBER], local_ids=("Patient/p1",))
+
+    assert {fact.native_id for fact in facts(items, Patient)} == {"Patient/p1", "Patient/p2"}
+    assert {fact.subject for fact in facts(items, Observation)} == {"Patient/p1", "Patient/p2"}
+
+
+async def test_a_look_up_that_fails_beside_a_link_is_a_gap_in_every_type_and_costs_no_fact(asking: Any) -> None:
+    async def read(request: web.Request) -> web.Response:
+        return fhir(patient()) if request.path.endswith("/p1") else outcome("exception", status=500)
+
+    async with asking(scripted(Patient=read, Observation=searchset(observation("o1")))) as asker:
+        items = await asker.items("Observation", numbers=[NUMBER], local_ids=("Patient/p1",))
+
+    assert [fact.native_id for fact in facts(items, Observation)] == ["Observation/o1"]
+    failed = {item.fact_type for item in items if isinstance(item, Gap) and item.kind is GapKind.FAILED}
+    assert failed == {"Patient", "Observation"}
 
 
 async def test_a_record_that_a_steward_linked_does_not_hide_the_one_that_has_the_number(asking: Any) -> None:

@@ -151,16 +151,24 @@ async def test_only_the_questions_that_are_needed_are_asked(
     assert faults.asked == 1
 
 
-async def test_a_linked_local_number_is_asked_for_in_place_of_the_nhs_number(
+async def test_a_link_does_not_hide_whom_else_the_source_knows_by_the_nhs_number(
     pas: tuple[int, Faults], adapter: Build, ask: Build, call: Build
 ) -> None:
     source = adapter(pas[0], mrn_authority="RBI")
-    records = await gather(source, ask(source, TWINS, local=("Patient/2",)), call())
-    items = read(source, records)
+    for linked in (("Patient/2",), ("Patient/1", "Patient/2")):
+        items = read(source, await gather(source, ask(source, TWINS, local=linked), call()))
+        assert ids(items, Patient) == ["Patient/1", "Patient/2"]
+        assert ids(items, Encounter) == ["Encounter/V2"], "what comes by both numbers is told of once"
+
+
+async def test_a_linked_number_is_told_of_where_the_nhs_number_is_not_known(
+    pas: tuple[int, Faults], adapter: Build, ask: Build, call: Build
+) -> None:
+    source = adapter(pas[0], mrn_authority="RBI")
+    items = read(source, await gather(source, ask(source, NOBODY, local=("Patient/2",)), call()))
     assert ids(items, Patient) == ["Patient/2"]
     assert ids(items, Encounter) == ["Encounter/V2"]
-    both = await gather(source, ask(source, TWINS, local=("Patient/1", "Patient/2")), call())
-    assert ids(read(source, both), Patient) == ["Patient/1", "Patient/2"]
+    assert not [gap for gap in items if isinstance(gap, Gap) and gap.kind is GapKind.NOT_HELD]
 
 
 async def test_one_number_with_two_people_brings_both_apart(

@@ -101,7 +101,7 @@ async def test_a_linked_person_is_asked_about_like_any_other(ooh) -> None:
 
 async def test_a_linked_person_does_not_hide_who_else_has_the_names(ooh) -> None:
     records = await ooh.records(MICHAEL, local_ids=(CALL_CENTRE,), **REFERENCE)
-    assert kinds(records) == ["patient.by_demographics@1", "patient.by_id"], "and the number is not looked up"
+    assert kinds(records) == ["patient.by_demographics@1", "patient.by_id"], "and who has the number is told of once"
 
 
 @pytest.mark.parametrize("reference", [REFERENCE, {}])

@@ -1,4 +1,4 @@
-"""Linked ids save the look-up, unless none of those people carries the number: then the source may know two records."""
+"""Beside linked ids the number is looked up all the same: the source may know one person twice."""
 
 from pathlib import Path
 
@@ -29,10 +29,20 @@ def subjects(found: list[Fact | Gap]) -> set[str | None]:
     return {each.subject for each in found if isinstance(each, Fact)}
 
 
-async def test_whoever_carries_the_number_is_not_looked_up_again(legacy: Legacy) -> None:
+async def test_whoever_is_linked_and_carries_the_number_is_told_of_once(legacy: Legacy) -> None:
     records, found = await asked_of(legacy, MAPPING, KNOWN, linked=("Patient/C1",))
     assert "patient" not in {record.kind for record in records}
     assert subjects(found) == {"Patient/C1"}
+
+
+async def test_a_link_to_one_who_carries_the_number_does_not_hide_another_who_does(
+    legacy: Legacy, tmp_path: Path
+) -> None:
+    twice = changed(tmp_path, "WHERE nhs_no = ", "WHERE client_id = 'C2' OR nhs_no = ")
+    twice_numbered = Path(twice).read_text("utf-8").replace('number = "nhs_no"\n', "")
+    Path(twice).write_text(twice_numbered, "utf-8")
+    _, found = await asked_of(legacy, twice, KNOWN, linked=("Patient/C1",))
+    assert subjects(found) == {"Patient/C1", "Patient/C2"}
 
 
 async def test_a_link_to_another_record_does_not_hide_the_one_with_the_number(legacy: Legacy) -> None:
@@ -44,8 +54,9 @@ async def test_a_link_to_another_record_does_not_hide_the_one_with_the_number(le
 
 
 async def test_a_superseded_number_that_a_linked_record_carries_is_a_number_asked_for(legacy: Legacy) -> None:
-    records, _ = await asked_of(legacy, MAPPING, UNKNOWN, TWIN, linked=("Patient/C2",))
+    records, found = await asked_of(legacy, MAPPING, UNKNOWN, TWIN, linked=("Patient/C2",))
     assert "patient" not in {record.kind for record in records}
+    assert subjects(found) == {"Patient/C2"}
 
 
 async def test_that_nobody_else_has_the_number_does_not_say_that_the_person_is_unknown(legacy: Legacy) -> None:
