@@ -52,7 +52,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     identifiers: tuple[Identifier, ...]
     """Identifiers of the systems this source accepts, the authority's current number first, superseded ones after."""
     local_ids: tuple[str, ...] = ()
-    """The source's own ids already linked to this person: no look-up is needed for them."""
+    """The source's own ids that a person linked. Look up by number all the same: a source may know somebody twice."""
     birth_date: date | None = None
     """From the reference person, for sources that need it in the question."""
     family: str | None = None
