@@ -15,11 +15,11 @@ from msgspec import structs
 from gateway.aside import MANY_FACTS, aside
 from gateway.hearing import Heard
 from gateway.identity.reference import ReferencePerson
-from gateway.merge import Ids, Terminology, discrepancies, merge, section
+from gateway.merge import Ids, Terminology, discrepancies, merge, section, with_courses
 from gateway.selection import chosen
 from schema.gql.connection import time_of
 from schema.gql.errors import ErrorCode, QueryError
-from schema.model.clinical import FACT_TYPES, SECTIONS, Patient
+from schema.model.clinical import FACT_TYPES, SECTIONS, Medication, Patient
 from schema.model.values import Identifier
 from schema.model.view import (
     Discrepancy,
@@ -54,6 +54,8 @@ class Merger:
     ) -> Section[Any]:
         """One settled section of the facts of one person."""
         entries = merge(facts, self.ids, linked=linked, terms=self.terms, order=self.order)
+        if fact_type == Medication.__name__:
+            entries = with_courses(entries, self.terms)
         return section(FACT_TYPES[fact_type], entries, sources)
 
 

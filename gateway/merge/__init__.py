@@ -4,6 +4,7 @@ silences. MERGE.md 2-4.
     ids = Ids(secret)                                          keyed ids of facts and merged facts
     held, replaced = current(facts)                            what each source holds now; before the viewer's policy
     merged = merge(visible, ids, linked=pairs)                 one fact type, any mixture of sources; after the policy
+    merged = with_courses(merged, terms)                       medicines: last issued, dispensed, given
     shown = section(AllergyIntolerance, merged, per_source)    with its status and the reason why it is empty
     found = discrepancies(sections, terms)                     what each source does not have, or has differently
 
@@ -12,6 +13,7 @@ Nothing here does I/O or knows a clock. A new fact type is one module under `typ
 
 from gateway.merge.absence import section
 from gateway.merge.concepts import Code, Limits, Product, Terminology, delivered, load
+from gateway.merge.courses import with_courses
 from gateway.merge.discrepancies import discrepancies
 from gateway.merge.engine import Linked, MixedSubjects, MixedTypes, merge
 from gateway.merge.ids import Ids
@@ -37,4 +39,5 @@ __all__ = [
     "precedence",
     "section",
     "when_of",
+    "with_courses",
 ]

@@ -24,7 +24,7 @@ import strawberry
 from schema.model.view import MergedFact, SourceFact
 
 SCALARS: frozenset[type] = frozenset({str, int, bool, float, Decimal, datetime, date})
-_OWN_OF_MERGED = frozenset({"id", "when", "conflicts", "related"})
+_OWN_OF_MERGED = frozenset({"id", "when", "conflicts", "related", "course"})
 _OWN_OF_SOURCE = frozenset({"id", "provenance"})
 _NEVER_DISPUTED = {"deceased": "deceased", "deceased_at": "deceased"}
 """Fields that have no headline while members disagree on them, and the name of the conflict: nobody is declared dead by

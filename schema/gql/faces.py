@@ -7,12 +7,13 @@ from typing import Any
 import strawberry
 
 from schema.gql.connection import PageInfo
-from schema.gql.derive import define, enum_type, listed, optional, struct_fields, summary, value_type
-from schema.model.clinical import FACT_TYPES
+from schema.gql.derive import Fields, define, enum_type, listed, optional, struct_fields, summary, value_type
+from schema.model.clinical import FACT_TYPES, Medication
 from schema.model.fact import Fact
 from schema.model.view import (
     Conflict,
     EmptyReason,
+    MedicationCourse,
     MergedFact,
     Provenance,
     SectionSource,
@@ -66,6 +67,17 @@ SectionType = define(
 )
 
 
+_OF_MERGED: dict[type[Fact], Fields] = {
+    Medication: {
+        "course": (
+            optional(value_type(MedicationCourse)),
+            "Of a course or an order: when it was last issued, dispensed and given, by the same product or its number.",
+        )
+    }
+}
+"""What merging adds to a type, and no source says by itself."""
+
+
 @dataclass(frozen=True)
 class Faces:
     """The GraphQL types of one fact type."""
@@ -91,6 +103,7 @@ def faces_of(fact: type[Fact]) -> Faces:
         name,
         {
             **struct_fields(fact, leave_out=_NATIVE),
+            **_OF_MERGED.get(fact, {}),
             "facts": (listed(source), "Each source's own version, never empty."),
         },
         summary(fact),

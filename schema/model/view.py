@@ -61,6 +61,22 @@ class Conflict(Struct, frozen=True, gc=False, kw_only=True):
     claims: Annotated[tuple[Claim, ...], d("Each claim with its source, this fact's own first.")]
 
 
+class MedicationEvent(Struct, frozen=True, gc=False, kw_only=True):
+    """One issue, supply or dose of a medicine."""
+
+    when: Annotated[When, d("When it happened, as stated.")]
+    source: Annotated[SourceRef, d("Who says so.")]
+    entry_id: Annotated[str, d("Id of the entry that says so: of the course itself, or of the event.")]
+
+
+class MedicationCourse(Struct, frozen=True, gc=False, kw_only=True):
+    """What last happened under a course or an order. Null: no source states it, which does not say that it was not."""
+
+    last_issued: Annotated[MedicationEvent | None, d("The last prescription issued: nothing was handed over by it.")]
+    last_dispensed: Annotated[MedicationEvent | None, d("The last supply handed over: nothing was taken by it.")]
+    last_given: Annotated[MedicationEvent | None, d("The last dose that somebody gave, or saw taken.")]
+
+
 class MergedFact(Struct, Generic[F], frozen=True, gc=False, kw_only=True):
     """Facts that are the same thing. Never empty: `members` are in order of display precedence."""
 
@@ -71,6 +87,8 @@ class MergedFact(Struct, Generic[F], frozen=True, gc=False, kw_only=True):
     conflicts: tuple[Conflict, ...] = ()
     related: tuple[str, ...] = ()
     """Ids of merged facts that may be the same or belong together: proposed, never merged."""
+    course: MedicationCourse | None = None
+    """Of a medicine that is authorised: what last happened under it."""
 
     @property
     def display(self) -> F:

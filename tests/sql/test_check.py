@@ -222,7 +222,7 @@ fields = {{ payload = ["note"] }}
         born = Subject(identifiers=person(KNOWN).identifiers, birth_date=date(1958, 6, 14))
         for subject in (
             born,
-            person(KNOWN, local_ids=(f"Patient/{one}",)),
+            msgspec.structs.replace(born, local_ids=(f"Patient/{one}",)),
             msgspec.structs.replace(born, local_ids=("x",)),
         ):
             question = Ask(subjects=(subject,), types=adapter.types)
