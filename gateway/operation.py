@@ -1,7 +1,7 @@
 """One GraphQL operation: parse and validate once per document, execute, and give frames of plain data.
 
-A client that takes multipart answers gets `@defer` in parts; for any other the directives are taken out, so that it
-gets one complete answer (graphql-core would refuse).
+A client that takes parts gets what is deferred in parts; for any other the directives are taken out, so that it gets
+one complete answer (graphql-core would refuse).
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from graphql import (
 from graphql.execution import ExperimentalIncrementalExecutionResults, experimental_execute_incrementally
 from graphql.language import OperationType
 
+from gateway.delivery import Delivery, Frame
 from gateway.limits import TooMuch, check_limits
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
@@ -38,15 +39,22 @@ MAX_TOKENS = 10_000
 KEPT_DOCUMENTS = 256
 LONGEST_KEPT = 64 * 1024
 """Longer documents are prepared each time, so that what is kept stays small."""
-Frame = dict[str, Any]
-_INCREMENTAL = frozenset({"defer", "stream"})
+_TAKEN_OUT = {
+    Delivery.WHOLE: frozenset({"defer", "stream"}),
+    # In the older format the parts of a list are numbered, which its clients need for nothing else.
+    Delivery.PARTS_2022: frozenset({"stream"}),
+}
 
 
 class _Settle(Visitor):
-    """Takes @defer and @stream out of a document."""
+    """Takes directives out of a document."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self._names = names
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
-        return self.REMOVE if node.name.value in _INCREMENTAL else None
+        return self.REMOVE if node.name.value in self._names else None
 
 
 class Operations:
@@ -54,23 +62,23 @@ class Operations:
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._schema = schema._schema  # graphql-core's schema: Strawberry's own execute() logs query literals
-        self._documents: OrderedDict[tuple[bytes, bool], DocumentNode | list[GraphQLError]] = OrderedDict()
+        self._documents: OrderedDict[tuple[bytes, Delivery], DocumentNode | list[GraphQLError]] = OrderedDict()
 
-    def prepare(self, query: str, *, incremental: bool) -> DocumentNode | list[GraphQLError]:
+    def prepare(self, query: str, how: Delivery) -> DocumentNode | list[GraphQLError]:
         """The valid document, or what is wrong with it. Bounded memory: the documents used last are kept."""
         if len(query) > LONGEST_KEPT:
-            return self._prepare(query, incremental)
-        key = (hashlib.sha256(query.encode("utf-8", "surrogatepass")).digest(), incremental)
+            return self._prepare(query, how)
+        key = (hashlib.sha256(query.encode("utf-8", "surrogatepass")).digest(), how)
         if (known := self._documents.get(key)) is not None:
             self._documents.move_to_end(key)
             return known
-        prepared = self._prepare(query, incremental)
+        prepared = self._prepare(query, how)
         self._documents[key] = prepared
         if len(self._documents) > KEPT_DOCUMENTS:
             self._documents.popitem(last=False)
         return prepared
 
-    def _prepare(self, query: str, incremental: bool) -> DocumentNode | list[GraphQLError]:
+    def _prepare(self, query: str, how: Delivery) -> DocumentNode | list[GraphQLError]:
         try:
             document = parse(query, max_tokens=MAX_TOKENS, no_location=False)
         except GraphQLError as error:
@@ -84,7 +92,7 @@ class Operations:
         errors = validate(self._schema, document, max_errors=20)
         if errors:
             return errors
-        return document if incremental else visit(document, _Settle())
+        return visit(document, _Settle(_TAKEN_OUT[how])) if how in _TAKEN_OUT else document
 
     async def run(
         self, document: DocumentNode, variables: dict[str, Any], operation_name: str | None, context: Context

@@ -1,6 +1,6 @@
 """The web face: /graphql, health, readiness, metrics.
 
-GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/), with deferred parts as multipart/mixed. Every
+GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/); `gateway.delivery` says how parts travel. Every
 frame that holds something about a person is recorded in the audit store, with its hash, before it leaves.
 """
 
@@ -26,10 +26,11 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from gateway import explorer
+from gateway import delivery, explorer
 from gateway.access import NotAuthenticated
 from gateway.audit import AuditUnavailable
-from gateway.operation import Frame, Operations, invalid, refusal
+from gateway.delivery import EVENTS, GRAPHQL_JSON, JSON, MULTIPART, Delivery, Frame
+from gateway.operation import Operations, invalid, refusal
 from gateway.service import RequestGateway, Service
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode
@@ -39,10 +40,6 @@ log = structlog.get_logger(__name__)
 
 BODY_CAP = 1024 * 1024
 BODY_WITHIN_S = 10.0
-BOUNDARY = b"-"
-JSON = "application/json"
-GRAPHQL_JSON = "application/graphql-response+json"
-MULTIPART = "multipart/mixed"
 PURPOSE_HEADER = "sherwood-purpose"
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
@@ -98,7 +95,7 @@ class GraphQLEndpoint:
         received = time.monotonic()
         if request.method == "HEAD":  # Starlette adds it to every route that takes GET
             return Response(status_code=405, headers=_PRIVATE | {"Allow": "GET, POST"})
-        if request.method == "GET" and "query" not in request.query_params and _accepts(request, "text/html"):
+        if request.method == "GET" and "query" not in request.query_params and "text/html" in _accepted(request):
             return HTMLResponse(explorer.page(), headers=_PRIVATE | {"Content-Security-Policy": explorer.policy()})
         try:
             actor = self._service.access.authenticate(request.headers)
@@ -119,21 +116,28 @@ class GraphQLEndpoint:
         return response
 
     async def _answer(self, request: Request, bound: RequestGateway) -> Response:
-        incremental = _accepts(request, MULTIPART)
+        accept = _accepted(request)
+        how = delivery.chosen(accept)
         query, variables, operation_name = await _read_request(request)
         bound.operation = hashlib.sha256(query.encode("utf-8", "replace")).hexdigest()
-        document = self._operations.prepare(query, incremental=incremental)
-        graphql_json = _accepts(request, GRAPHQL_JSON)
+        document = self._operations.prepare(query, how)
+        graphql_json = GRAPHQL_JSON in accept
         if isinstance(document, list):
             return JSONResponse(
                 invalid(document),
                 status_code=400 if graphql_json else 200,
                 media_type=GRAPHQL_JSON if graphql_json else JSON,
             )
-        frames = self._frames(self._operations.run(document, variables, operation_name, Context(bound)), bound)
+        said = self._operations.run(document, variables, operation_name, Context(bound))
+        if how is Delivery.PARTS_2022:
+            said = delivery.in_the_form_of_2022(said)
+        frames = self._frames(said, bound)
         first = await anext(frames)
+        if how is Delivery.EVENTS:
+            return StreamingResponse(_events(first, frames), media_type=EVENTS)
         if first.more:
-            return StreamingResponse(_parts(first, frames), media_type=f'{MULTIPART}; boundary="{BOUNDARY.decode()}"')
+            boundary = delivery.BOUNDARY.decode()
+            return StreamingResponse(_parts(first, frames), media_type=f'{MULTIPART}; boundary="{boundary}"')
         await frames.aclose()
         if graphql_json and first.refused:
             return Response(first.body, status_code=400, media_type=GRAPHQL_JSON)
@@ -180,31 +184,31 @@ def _is_refused(frame: Frame) -> bool:
 
 
 async def _parts(first: _Sealed, frames: AsyncGenerator[_Sealed, None]) -> AsyncIterator[bytes]:
-    """multipart/mixed (RFC 2046 section 5.1). The boundary after a part leaves with it: that completes the part."""
     async with aclosing(frames):
-        yield b"--%s\r\n" % BOUNDARY + _part(first)
+        yield delivery.first_part(first.body)
         async for sealed in frames:
-            yield _part(sealed)
+            yield delivery.part(sealed.body, more=sealed.more)
 
 
-def _part(sealed: _Sealed) -> bytes:
-    end = b"" if sealed.more else b"--"
-    header = b"Content-Type: application/json; charset=utf-8\r\n\r\n"
-    return header + sealed.body + b"\r\n--%s%s\r\n" % (BOUNDARY, end)
+async def _events(first: _Sealed, frames: AsyncGenerator[_Sealed, None]) -> AsyncIterator[bytes]:
+    async with aclosing(frames):
+        yield delivery.event(first.body, more=first.more)
+        async for sealed in frames:
+            yield delivery.event(sealed.body, more=sealed.more)
 
 
-def _accepts(request: Request, media_type: str) -> bool:
-    """Whether the Accept header names the media type (a wildcard is not enough: the plain answer is JSON)."""
-    header = request.headers.get("accept", "")
-    return any(part.partition(";")[0].strip().lower() == media_type for part in header.split(","))
+def _accepted(request: Request) -> dict[str, dict[str, str]]:
+    """What the client names (a wildcard names nothing: the plain answer is JSON)."""
+    return delivery.accepted(request.headers.get("accept", ""))
 
 
 async def _read_request(request: Request) -> tuple[str, dict[str, Any], str | None]:
     """The document, its variables and the operation's name; _Rejected says what is wrong with the request."""
     if request.method == "GET":
         values: Any = dict(request.query_params)
-        if isinstance(values.get("variables"), str):
-            values["variables"] = _json(values["variables"].encode())
+        for name in ("variables", "extensions"):
+            if isinstance(values.get(name), str):
+                values[name] = _json(values[name].encode())
     else:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != JSON:
@@ -212,10 +216,12 @@ async def _read_request(request: Request) -> tuple[str, dict[str, Any], str | No
         values = _json(await _body(request))
     if not isinstance(values, dict) or not isinstance(values.get("query"), str):
         raise _Rejected(400, ErrorCode.BAD_REQUEST, 'Send an object with the document as text: {"query": "..."}.')
-    variables, name = values.get("variables"), values.get("operationName")
-    if not isinstance(variables, dict | None) or not isinstance(name, str | None):
-        raise _Rejected(400, ErrorCode.BAD_REQUEST, "`variables` is an object and `operationName` is text.")
-    return values["query"], variables or {}, name
+    variables, operation = values.get("variables"), values.get("operationName")
+    if not isinstance(variables, dict | None) or not isinstance(values.get("extensions"), dict | None):
+        raise _Rejected(400, ErrorCode.BAD_REQUEST, "`variables` and `extensions` are objects.")
+    if not isinstance(operation, str | None):
+        raise _Rejected(400, ErrorCode.BAD_REQUEST, "`operationName` is text.")
+    return values["query"], variables or {}, operation
 
 
 async def _body(request: Request) -> bytes:
