@@ -93,6 +93,28 @@ class GatewayTable(_Table):
         return self
 
 
+class GraphQLTable(_Table):
+    """`[graphql]`: what front ends may send, and from where."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Origins (scheme, host and port) whose pages may ask from a browser; the gateway's own pages always may."""
+    trusted_documents: tuple[str, ...] = ()
+    """Manifests of documents that clients may name by their id: a path, or "package:path"."""
+    only_trusted: bool = False
+    """Whether documents of those manifests are run and no others."""
+    introspection: bool = True
+    """Whether the schema may be asked for, and errors suggest names of it."""
+
+    @model_validator(mode="after")
+    def _something_is_trusted(self) -> "GraphQLTable":
+        if self.only_trusted and not self.trusted_documents:
+            raise ValueError("only_trusted needs trusted_documents: without a manifest nothing could be asked")
+        for origin in self.allowed_origins:
+            if re.fullmatch(r"https?://[^/*\s]+", origin) is None:
+                raise ValueError(f'allowed_origins holds {origin!r}; write each as "https://portal.example.org"')
+        return self
+
+
 class IdentityTable(_Table):
     """`[identity]`: who knows who people are."""
 
@@ -181,6 +203,7 @@ class Config(_Table):
     """The whole file."""
 
     gateway: GatewayTable = GatewayTable()
+    graphql: GraphQLTable = GraphQLTable()
     identity: IdentityTable = IdentityTable()
     access: AccessTable = AccessTable()
     terminology: TerminologyTable = TerminologyTable()

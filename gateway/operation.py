@@ -17,9 +17,11 @@ from graphql import (
     DirectiveNode,
     DocumentNode,
     GraphQLError,
+    NoSchemaIntrospectionCustomRule,
     Visitor,
     get_operation_ast,
     parse,
+    specified_rules,
     validate,
     visit,
 )
@@ -60,7 +62,9 @@ class _Settle(Visitor):
 class Operations:
     """Runs documents against one schema."""
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(self, schema: strawberry.Schema, *, introspection: bool = True) -> None:
+        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        self._suggests = introspection
         self._schema = schema._schema  # graphql-core's schema: Strawberry's own execute() logs query literals
         self._documents: OrderedDict[tuple[bytes, Delivery], DocumentNode | list[GraphQLError]] = OrderedDict()
 
@@ -89,9 +93,9 @@ class Operations:
             check_limits(document)
         except TooMuch as problem:
             return [GraphQLError(str(problem))]
-        errors = validate(self._schema, document, max_errors=20)
+        errors = validate(self._schema, document, self._rules, max_errors=20)
         if errors:
-            return errors
+            return errors if self._suggests else [_suggesting_nothing(error) for error in errors]
         return visit(document, _Settle(_TAKEN_OUT[how])) if how in _TAKEN_OUT else document
 
     async def run(
@@ -169,6 +173,13 @@ _TOKEN = re.compile(r"(?s)\b(Int|Float|String|BlockString) (['\"]).*\2")
 def _quoting_nothing(error: Any) -> Frame:
     """The error without the value that was written: it may be somebody's number, and error texts end up in logs."""
     return {**error, "message": _TOKEN.sub(r"\1", _VALUE.sub(r"\1", error["message"]))}
+
+
+_SUGGESTION = re.compile(r" Did you mean .*\?$")
+
+
+def _suggesting_nothing(error: GraphQLError) -> GraphQLError:
+    return GraphQLError(_SUGGESTION.sub("", error.message), error.nodes, extensions=error.extensions)
 
 
 def _codes(code: ErrorCode) -> Frame:

@@ -5,16 +5,20 @@ frame that holds something about a person is recorded in the audit store, with i
 """
 
 import asyncio
+import gzip
 import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import orjson
 import structlog
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     HTMLResponse,
@@ -28,25 +32,38 @@ from starlette.routing import Route
 
 from gateway import delivery, explorer
 from gateway.access import NotAuthenticated
+from gateway.aside import aside
 from gateway.audit import AuditUnavailable
+from gateway.config import ConfigError
 from gateway.delivery import EVENTS, GRAPHQL_JSON, JSON, MULTIPART, Delivery, Frame
+from gateway.documents import documents_of
 from gateway.operation import Operations, invalid, refusal
 from gateway.service import RequestGateway, Service
 from gateway.telemetry import log_fault
-from schema.gql.errors import ErrorCode
+from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.root import Context, build_schema
 
 log = structlog.get_logger(__name__)
 
 BODY_CAP = 1024 * 1024
 BODY_WITHIN_S = 10.0
+WORTH_COMPRESSING = 1400
+"""Bytes of a body: less fits into one packet as it is."""
 PURPOSE_HEADER = "sherwood-purpose"
-_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+SET_BY_PAGES = ("Authorization", "Content-Type", PURPOSE_HEADER)
+"""Headers that pages of other origins may set."""
+_PRIVATE = {
+    "Cache-Control": "no-store",
+    "Vary": "Accept, Accept-Encoding, Origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 def build_app(service: Service) -> Starlette:
-    """The ASGI application over one service."""
+    """The ASGI application over one service. Raises ConfigError where a trusted document cannot be run."""
     endpoint = GraphQLEndpoint(service)
+    origins = service.config.graphql.allowed_origins
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("alive\n")
@@ -70,7 +87,14 @@ def build_app(service: Service) -> Starlette:
             Route("/healthz", health),
             Route("/readyz", ready),
             Route("/metrics", metrics),
-        ]
+        ],
+        middleware=[_from_pages(origins)] if origins else [],
+    )
+
+
+def _from_pages(origins: tuple[str, ...]) -> Middleware:
+    return Middleware(
+        CORSMiddleware, allow_origins=origins, allow_methods=("GET", "POST"), allow_headers=SET_BY_PAGES, max_age=600
     )
 
 
@@ -87,8 +111,14 @@ class GraphQLEndpoint:
     """POST and GET on /graphql."""
 
     def __init__(self, service: Service) -> None:
+        settings = service.config.graphql
         self._service = service
-        self._operations = Operations(build_schema())
+        self._operations = Operations(build_schema(), introspection=settings.introspection)
+        self._documents = documents_of(service.config)
+        self._origins = frozenset(settings.allowed_origins)
+        for name, text in self._documents.trusted.items():
+            if isinstance(problem := self._operations.prepare(text, Delivery.WHOLE), list):
+                raise ConfigError(f"[graphql] trusted_documents: document {name!r}: {problem[0].message}")
 
     async def handle(self, request: Request) -> Response:
         """Answer one request. Only the outcome and the time it took are logged, never the query or the URL."""
@@ -98,6 +128,7 @@ class GraphQLEndpoint:
         if request.method == "GET" and "query" not in request.query_params and "text/html" in _accepted(request):
             return HTMLResponse(explorer.page(), headers=_PRIVATE | {"Content-Security-Policy": explorer.policy()})
         try:
+            self._refuse_other_sites(request)
             actor = self._service.access.authenticate(request.headers)
             purpose = request.headers.get(PURPOSE_HEADER, "TREAT")
             bound = self._service.request(actor, purpose, received)
@@ -113,15 +144,30 @@ class GraphQLEndpoint:
             response = JSONResponse(self._fault(problem), status_code=500)
         self._service.metrics.requests.labels(outcome=str(response.status_code)).inc()
         response.headers.update(_PRIVATE)
-        return response
+        return await _compressed(request, response)
+
+    def _refuse_other_sites(self, request: Request) -> None:
+        """A page of another site must not ask in the name of whoever looks at it, not even blindly: it is audited."""
+        origin = request.headers.get("origin")
+        if origin in self._origins:
+            return
+        other = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+        if other or (origin is None and request.headers.get("sec-fetch-site") == "cross-site"):
+            message = "Pages of this origin may not ask here; the operator lists those that may in `allowed_origins`."
+            raise _Rejected(403, ErrorCode.ACCESS_DENIED, message)
 
     async def _answer(self, request: Request, bound: RequestGateway) -> Response:
         accept = _accepted(request)
         how = delivery.chosen(accept)
-        query, variables, operation_name = await _read_request(request)
+        values, variables, operation_name = await _read_request(request)
+        graphql_json = GRAPHQL_JSON in accept
+        try:
+            query = self._documents.text(values)
+        except QueryError as problem:
+            well_formed = problem.code is not ErrorCode.BAD_REQUEST and not graphql_json
+            return JSONResponse({"errors": [problem.formatted]}, 200 if well_formed else 400)
         bound.operation = hashlib.sha256(query.encode("utf-8", "replace")).hexdigest()
         document = self._operations.prepare(query, how)
-        graphql_json = GRAPHQL_JSON in accept
         if isinstance(document, list):
             return JSONResponse(
                 invalid(document),
@@ -202,8 +248,8 @@ def _accepted(request: Request) -> dict[str, dict[str, str]]:
     return delivery.accepted(request.headers.get("accept", ""))
 
 
-async def _read_request(request: Request) -> tuple[str, dict[str, Any], str | None]:
-    """The document, its variables and the operation's name; _Rejected says what is wrong with the request."""
+async def _read_request(request: Request) -> tuple[dict[str, Any], dict[str, Any], str | None]:
+    """The parameters, of them the variables and the operation's name; _Rejected says what is wrong with them."""
     if request.method == "GET":
         values: Any = dict(request.query_params)
         for name in ("variables", "extensions"):
@@ -214,14 +260,25 @@ async def _read_request(request: Request) -> tuple[str, dict[str, Any], str | No
         if media_type != JSON:
             raise _Rejected(415, ErrorCode.BAD_REQUEST, "Send JSON: Content-Type: application/json.")
         values = _json(await _body(request))
-    if not isinstance(values, dict) or not isinstance(values.get("query"), str):
+    if not isinstance(values, dict):
         raise _Rejected(400, ErrorCode.BAD_REQUEST, 'Send an object with the document as text: {"query": "..."}.')
     variables, operation = values.get("variables"), values.get("operationName")
     if not isinstance(variables, dict | None) or not isinstance(values.get("extensions"), dict | None):
         raise _Rejected(400, ErrorCode.BAD_REQUEST, "`variables` and `extensions` are objects.")
     if not isinstance(operation, str | None):
         raise _Rejected(400, ErrorCode.BAD_REQUEST, "`operationName` is text.")
-    return values["query"], variables or {}, operation
+    return values, variables or {}, operation
+
+
+async def _compressed(request: Request, response: Response) -> Response:
+    """The answer as gzip where the client takes it and it is long; parts and events leave as they are, at once."""
+    body = b"" if isinstance(response, StreamingResponse) else response.body
+    if len(body) < WORTH_COMPRESSING or "gzip" not in request.headers.get("accept-encoding", ""):
+        return response
+    response.body = await aside(len(body) > 100_000, gzip.compress, body, compresslevel=5)
+    response.headers["Content-Encoding"] = "gzip"
+    response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 async def _body(request: Request) -> bytes:

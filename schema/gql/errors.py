@@ -12,6 +12,8 @@ class ErrorCode(Enum):
     """Codes in `extensions.code`, each with its FHIR issue type (http://hl7.org/fhir/issue-type)."""
 
     BAD_REQUEST = ("invalid", "The request is not a GraphQL request; the message says what is missing.")
+    PERSISTED_QUERY_NOT_FOUND = ("not-found", "No document of this hash is kept here; send it once with its hash.")
+    DOCUMENT_NOT_TRUSTED = ("security", "Only documents of the deployment's manifest are run here.")
     GRAPHQL_INVALID = ("invalid", "The document does not fit the schema; the message says where.")
     IDENTIFIER_INVALID = ("value", "The identifier cannot be a number of that system; check the digits.")
     DEADLINE_INVALID = ("value", "The deadline is not an ISO 8601 duration above 0 and at most PT30S.")
