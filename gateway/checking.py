@@ -12,8 +12,10 @@ from adapters.sdk import NHS_NUMBER, Actor, Ask, Call, SourceError, SourceTimeou
 from gateway.config import Config
 from gateway.flights import CUT_GRACE_S, ConfiguredSource
 from gateway.identity.nhs_number import BadIdentifier, normalise
+from gateway.merge import Terminology
 from gateway.opening import open_service
 from gateway.problems import CommandError
+from gateway.translating import Translator
 from schema.model.fact import Gap
 from schema.model.values import Identifier
 
@@ -37,15 +39,39 @@ async def check_sources(config: Config, out: Console) -> bool:
     async with open_service(config) as service:
         with out.status(f"Asking {len(service.sources)} sources ..."):
             results = await asyncio.gather(*(_check(source, subject) for source in service.sources.values()))
+            server = await _check_translator(service.translator)
     table = Table("source", "kind", "", "seconds", "what was found", title="sherwood check")
     for result in results:
         mark = "[green]ok[/]" if result.passed else "[bold red]failed[/]"
         found = "\n".join((escape(result.detail), *(f"[yellow]{escape(w)}[/]" for w in result.warnings)))
         table.add_row(result.source.table.id, result.source.table.adapter, mark, f"{result.seconds:.2f}", found)
     out.print(table, highlight=False)
+    _show_terminology(service.translator.terms, out)
+    if service.translator.asks:
+        out.print(f"Terminology server: {server or 'ok'}", highlight=False, markup=False, soft_wrap=True)
     if subject is None:
         out.print("No test patient is configured: write test_patient under [check] to have one asked about.")
-    return all(result.passed for result in results)
+    return server is None and all(result.passed for result in results)
+
+
+async def _check_translator(translator: Translator) -> str | None:
+    """What is wrong with the terminology server; None when nothing is, or there is none."""
+    try:
+        await translator.check()
+    except SourceError as problem:
+        return f"failed: {problem.code}: {problem}"
+    return None
+
+
+def _show_terminology(terms: Terminology, out: Console) -> None:
+    """By which lists and maps codes are compared, and where the maps contradict each other."""
+    lines = [f"Merge lists: version {terms.version}"]
+    for one in terms.maps:
+        state = " ".join(["version", one.version or "not stated", *([f"of {one.date}"] if one.date else [])])
+        lines.append(f"Concept map: {one.name}, {state}, {len(one.lines)} lines")
+    out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    for contradiction in terms.contradictions:
+        out.print(f"[yellow]Maps contradict each other, so nothing is the same by it:[/] {escape(contradiction)}")
 
 
 def _test_subject(config: Config) -> Subject | None:

@@ -182,15 +182,42 @@ class SourceTable(_Table):
         return self.cache_ttl.get(fact_type, self.cache_ttl.get("default", 60.0))
 
 
+class TerminologyServerTable(_Table):
+    """`[terminology.server]`: a FHIR R4 terminology server that is asked about codes that no map knows."""
+
+    base_url: str | None = None
+    """Where its FHIR API begins; without it nobody is asked."""
+    auth: Auth | None = None
+    target: str = "http://snomed.info/sct"
+    """The code system into which codes are translated."""
+    systems: tuple[str, ...] = ()
+    """Further code systems whose codes may be asked about, besides those that Sherwood knows by name."""
+    wait: Annotated[DurationS, Field(ge=0)] = 0.3
+    """The most that an answer waits for it."""
+    timeout: Annotated[DurationS, Field(gt=0)] = 5.0
+    """How long one question may run; what comes later than `wait` serves the next answer."""
+    batch: Annotated[int, Field(ge=1, le=500)] = 50
+    """Most codes in one question, sent as a FHIR batch."""
+    max_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
+    cache_ttl: Annotated[DurationS, Field(gt=0)] = 86_400.0
+    """How long a translation is used before it is asked for again."""
+    unmapped_ttl: Annotated[DurationS, Field(gt=0)] = 3600.0
+    """How long "there is no translation" is believed."""
+    ca: str | None = None
+    """Path of a PEM file: the only authorities trusted for it, instead of the system's."""
+    proxy: str | None = None
+
+
 class TerminologyTable(_Table):
     """`[terminology]`: what a deployment supplies to tell which codes are the same thing."""
 
     medicines: str | None = None
     """A drug dictionary as a JSON list (docs/reference/configuration.md): a path, or "package:path"."""
     concept_maps: tuple[str, ...] = ()
-    """FHIR ConceptMap resources as JSON; only `equal` and `equivalent` join codes."""
+    """FHIR ConceptMap resources as JSON: paths, patterns such as "maps/*.json", or "package:path"."""
     orders_join_courses: bool = False
     """Whether an order may be the same thing as a course, for sources whose medication list is its orders."""
+    server: TerminologyServerTable = TerminologyServerTable()
 
 
 class CheckTable(_Table):

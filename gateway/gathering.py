@@ -15,13 +15,15 @@ from msgspec import structs
 from gateway.aside import MANY_FACTS, aside
 from gateway.hearing import Heard
 from gateway.identity.reference import ReferencePerson
-from gateway.merge import Ids, Terminology, discrepancies, merge, section, with_courses
+from gateway.merge import Code, Ids, Terminology, discrepancies, merge, section, with_courses
 from gateway.selection import chosen
+from gateway.translating import Translator
 from schema.gql.connection import time_of
 from schema.gql.errors import ErrorCode, QueryError
 from schema.model.clinical import FACT_TYPES, SECTIONS, Medication, Patient
 from schema.model.values import Identifier
 from schema.model.view import (
+    ConceptMapUsed,
     Discrepancy,
     EntryFilter,
     Link,
@@ -33,6 +35,7 @@ from schema.model.view import (
     SourceRef,
     SourceState,
     SourceStatus,
+    TerminologyUsed,
     Timeline,
 )
 
@@ -42,8 +45,13 @@ class Merger:
     """How this deployment merges: its ids, its terminology, and the order of its sources for display."""
 
     ids: Ids
-    terms: Terminology
+    translator: Translator
     order: tuple[str, ...]
+
+    @property
+    def terms(self) -> Terminology:
+        """What is known of codes by now."""
+        return self.translator.terms
 
     def section(
         self,
@@ -51,11 +59,12 @@ class Merger:
         facts: list[SourceFact[Any]],
         sources: tuple[SectionSource, ...],
         linked: frozenset[tuple[str, str | None]],
+        terms: Terminology,
     ) -> Section[Any]:
         """One settled section of the facts of one person."""
-        entries = merge(facts, self.ids, linked=linked, terms=self.terms, order=self.order)
+        entries = merge(facts, self.ids, linked=linked, terms=terms, order=self.order)
         if fact_type == Medication.__name__:
-            entries = with_courses(entries, self.terms)
+            entries = with_courses(entries, terms)
         return section(FACT_TYPES[fact_type], entries, sources)
 
 
@@ -84,6 +93,7 @@ class Gathering:
         self._merger = merger
         self._sections: dict[str, asyncio.Task[Section[Any]]] = {}
         self._settled: dict[str, Heard] = {}
+        self._untranslated: set[Code] = set()
 
     @property
     def identifier(self) -> Identifier:
@@ -130,6 +140,17 @@ class Gathering:
         """One status for each configured source."""
         return tuple(found.status for found in await self._wait(self._asked))
 
+    async def terminology(self) -> TerminologyUsed:
+        """As the port says."""
+        await self._every_section()
+        terms = self._merger.terms
+        return TerminologyUsed(
+            version=terms.version,
+            maps=tuple(ConceptMapUsed(name=one.name, version=one.version, date=one.date) for one in terms.maps),
+            translates=self._merger.translator.asks,
+            untranslated=len(self._untranslated),
+        )
+
     def heard(self) -> tuple[Heard, ...]:
         """What each source that this view has waited for came to: for the audit of what is shown of it."""
         return tuple(self._settled.values())
@@ -151,7 +172,9 @@ class Gathering:
         facts = [fact for found in heard for fact in found.facts.get(fact_type, ())]
         linked = frozenset((found.source.id, link.local_id) for found in heard for link in found.links)
         sources = tuple(self._now(asked).section_source(fact_type, asked in in_scope) for asked in self._asked)
-        return await aside(len(facts) > MANY_FACTS, self._merger.section, fact_type, facts, sources, linked)
+        self._untranslated |= await self._merger.translator.learn([one.fact for one in facts], self._deadline)
+        terms = self._merger.terms
+        return await aside(len(facts) > MANY_FACTS, self._merger.section, fact_type, facts, sources, linked, terms)
 
     async def _wait(self, asked: tuple[Asked, ...]) -> list[Heard]:
         """Wait for these sources until all are in or the deadline passes; then what each came to, for good."""

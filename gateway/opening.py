@@ -3,7 +3,6 @@
 Whatever is wrong here is a person's to put right: every error names the place in the configuration.
 """
 
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -15,15 +14,15 @@ from pydantic import ValidationError
 from adapters.sdk import Adapter, HttpSettings, SettingsError, Source
 from adapters.sdk.client import open_client
 from adapters.sdk.registry import load as load_adapter
-from adapters.sdk.resources import read_resource
 from gateway.access import Access, AccessSetup, Grant, LocalOnly, StaticTokens
 from gateway.audit import AuditUnavailable, SqliteAudit
 from gateway.config import Config, ConfigError, SourceTable
 from gateway.flights import ConfiguredSource
 from gateway.identity.crossref import AsyncCrossReference, CrossReference, CrossReferenceUnavailable
 from gateway.keys import Keys, state_secret
-from gateway.merge import Terminology, delivered
 from gateway.service import Service
+from gateway.supplied import terminology
+from gateway.translating import Translator
 
 
 @asynccontextmanager
@@ -40,7 +39,8 @@ async def open_service(
             state_dir.mkdir(parents=True, exist_ok=True)
             keys = Keys(config.gateway.secret.reveal().encode() if config.gateway.secret else state_secret(state_dir))
             access = _access(config)
-            terms = terminology(config)
+            translator = _translator(config)
+            stack.push_async_callback(translator.close)
             sources = {}
             for table in config.sources:
                 adapter = make_adapter(table, config.folder)
@@ -56,7 +56,7 @@ async def open_service(
             raise ConfigError(f"{state_dir}: a store cannot be opened, so nothing is served: {problem}") from None
         except AccessSetup as problem:
             raise ConfigError(str(problem)) from None
-        service = Service(config, keys, sources, access, audit, AsyncCrossReference(crossref), terms, clock)
+        service = Service(config, keys, sources, access, audit, AsyncCrossReference(crossref), translator, clock)
         stack.push_async_callback(service.flights.close)
         yield service
 
@@ -67,21 +67,20 @@ async def _release(adapter: Adapter[Any]) -> None:
         await adapter.source.http.close()
 
 
-def terminology(config: Config) -> Terminology:
-    """The delivered terminology with what the deployment supplies. Raises ConfigError that names the file."""
-    table = config.terminology
-    return delivered().extended(
-        products=_json_of(config, table.medicines) if table.medicines else (),
-        concept_maps=[_json_of(config, reference) for reference in table.concept_maps],
-        orders_join_courses=table.orders_join_courses,
+def _translator(config: Config) -> Translator:
+    """What the deployment supplies, and the terminology server that is asked for the rest."""
+    table, terms = config.terminology.server, terminology(config)
+    if table.base_url is None:
+        return Translator(terms)
+    settings = HttpSettings(base_url=table.base_url, ca=table.ca, proxy=table.proxy)
+    http = open_client(
+        settings,
+        table.auth,
+        name="the terminology server",
+        timeout_s=table.timeout,
+        max_concurrency=table.max_concurrency,
     )
-
-
-def _json_of(config: Config, reference: str) -> Any:
-    try:
-        return json.loads(read_resource(reference, config.folder))
-    except ValueError:
-        raise ConfigError(f"[terminology] {reference}: not JSON") from None
+    return Translator(terms, table, http)
 
 
 def _access(config: Config) -> Access:

@@ -23,7 +23,7 @@ def _fits(entry: MergedFact[Any], entries: EntryFilter, terms: Terminology) -> b
     """
     if entries.codes:
         wanted = set(entries.codes)
-        meant = (code for m in entry.members for _, code in terms.concepts(getattr(m.fact, "code", None)))
+        meant = (code for m in entry.members for _, code in terms.answers_to(getattr(m.fact, "code", None)))
         if not any(wanted & set(_codes(m.fact, "code")) for m in entry.members) and wanted.isdisjoint(meant):
             return False
     if entries.category and not any(entries.category in _codes(m.fact, "categories") for m in entry.members):

@@ -53,9 +53,10 @@ from gateway.identity.ledger import EventKind, Standing, follows
 from gateway.identity.nhs_number import BadIdentifier, normalise
 from gateway.identity.reference import ReferencePerson
 from gateway.keys import Keys
-from gateway.merge import Ids, Terminology
+from gateway.merge import Ids
 from gateway.referring import DEMOGRAPHICS, find_reference
 from gateway.telemetry import Metrics, log_fault
+from gateway.translating import Translator
 from schema.gql.errors import ErrorCode, QueryError
 from schema.model.values import Identifier
 from schema.model.view import SourceRef, SourceState
@@ -82,7 +83,7 @@ class Service:
         access: Access,
         audit: SqliteAudit,
         crossref: AsyncCrossReference,
-        terms: Terminology,
+        translator: Translator,
         clock: Callable[[], datetime],
     ) -> None:
         self.config = config
@@ -96,7 +97,7 @@ class Service:
         self.flights = Flights(keys, self.cache, clock)
         self.breaker = SubjectBreaker()
         self.ids = Ids(keys.derived("ids"))
-        self.terms = terms
+        self.translator = translator
         self._store = audit
         self._reopening = asyncio.Lock()
 
@@ -273,7 +274,7 @@ class RequestGateway:
             reference,
             tuple(self._ask(source, types, reference, person, policy, told) for source in plan),
             deadline,
-            Merger(service.ids, service.terms, tuple(service.sources)),
+            Merger(service.ids, service.translator, tuple(service.sources)),
         )
         self._views.append(view)
         return view

@@ -17,18 +17,23 @@ from gateway.merge.courses import with_courses
 from gateway.merge.discrepancies import discrepancies
 from gateway.merge.engine import Linked, MixedSubjects, MixedTypes, merge
 from gateway.merge.ids import Ids
+from gateway.merge.maps import ConceptMap, Line, MapError, Relation, read_maps, relation_of
 from gateway.merge.precedence import precedence
 from gateway.merge.times import when_of
 from gateway.merge.versions import current, newest
 
 __all__ = [
     "Code",
+    "ConceptMap",
     "Ids",
     "Limits",
+    "Line",
     "Linked",
+    "MapError",
     "MixedSubjects",
     "MixedTypes",
     "Product",
+    "Relation",
     "Terminology",
     "current",
     "delivered",
@@ -37,6 +42,8 @@ __all__ = [
     "merge",
     "newest",
     "precedence",
+    "read_maps",
+    "relation_of",
     "section",
     "when_of",
     "with_courses",

@@ -1,10 +1,14 @@
 """Concepts: which codes mean the same, and the short lists that the merge rules consult.
 
-Truth: an exact code in a canonical code system; then equivalences that somebody supplied (FHIR ConceptMap,
-relationship `equivalent` or `equal` only: R4 section ConceptMap.group.element.target.equivalence). Nothing else: a
-broader or narrower concept is another one, which may be shown beside it. A
-code of a system that is not named by a URI or a listed alias (HL7 v2 "L", "99LAB") means something only to its
-sender: unmapped, never merged, cannot tell.
+Truth: an exact code in a canonical code system; then equivalences that somebody supplied (`gateway.merge.maps`), then
+what a terminology server translated. Nothing else: a broader or narrower concept is another one, which may be shown
+beside it. A code of a system that is not named by a URI or a listed alias (HL7 v2 "L", "99LAB") means something only
+to its sender: unmapped, never merged, cannot tell.
+
+Equivalence is not followed along chains. A code stands for itself and for what it is itself said to be equivalent to;
+so two codes are the same when they are said to be, or through one third code that both are said to be equivalent to
+(two laboratories' codes and the SNOMED CT code of both). Each further step would join what nobody has compared, and
+two codes of one code system would be joined through a third although that system tells them apart.
 
 The lists are data (`terminology.toml`), versioned and replaceable: a deployment's clinical safety officer owns them.
 """
@@ -12,15 +16,15 @@ The lists are data (`terminology.toml`), versioned and replaceable: a deployment
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct, ValidationError, convert, structs
 
+from gateway.merge.maps import Code as Code
+from gateway.merge.maps import ConceptMap, Line, Relation, Said, read_maps, settled
 from schema.model.values import CodeableConcept, Coding
-
-Code = tuple[str, str]
-"""A canonical (system, code)."""
 
 _NONE: frozenset[Code] = frozenset()
 
@@ -60,9 +64,20 @@ class Terminology(Struct, frozen=True, kw_only=True):
     """Code system names as sources write them -> the canonical URI."""
     retired: frozenset[str]
     """Canonical URIs of code systems that are no longer maintained."""
+    delivered: tuple[Said, ...]
+    """Equivalences of the terminology file itself."""
     equivalent: Mapping[Code, frozenset[Code]]
+    """Code -> the codes that are said to be equivalent to it."""
     near: Mapping[Code, frozenset[Code]]
     """Code -> the codes that are supplied as broader or narrower: grouped on screen, never merged."""
+    nowhere: frozenset[tuple[Code, str]] = frozenset()
+    """(code, code system in which a map says that it has no counterpart)."""
+    known: frozenset[Code] = _NONE
+    """Every code of which a map says anything."""
+    maps: tuple[ConceptMap, ...] = ()
+    """What a deployment has supplied."""
+    contradictions: tuple[str, ...] = ()
+    """Lines of maps that contradict each other, in words: nothing is the same by them."""
     long_term: frozenset[Code]
     family_history: frozenset[Code]
     nil_known: Mapping[Code, str]
@@ -107,6 +122,11 @@ class Terminology(Struct, frozen=True, kw_only=True):
                     codes += self.equivalent[code]
         return frozenset(codes)
 
+    def answers_to(self, concept: CodeableConcept | None) -> frozenset[Code]:
+        """By which codes one may ask for it: its own, equivalent ones, and what is equivalent to one of those."""
+        codes = self.concepts(concept)
+        return codes.union(*(self.equivalent[code] for code in codes if code in self.equivalent))
+
     def nearby(self, codes: Iterable[Code]) -> frozenset[Code]:
         """Every code that is supplied as broader or narrower than one of these."""
         return _NONE.union(*(self.near[code] for code in codes if code in self.near)) if self.near else _NONE
@@ -146,23 +166,59 @@ class Terminology(Struct, frozen=True, kw_only=True):
         self,
         *,
         products: Iterable[Mapping[str, Any]] = (),
-        concept_maps: Iterable[Mapping[str, Any]] = (),
+        concept_maps: Iterable[Mapping[str, Any] | ConceptMap] = (),
         orders_join_courses: bool | None = None,
     ) -> "Terminology":
-        """With a drug dictionary and FHIR ConceptMap resources that a deployment supplies."""
-        supplied = [found for resource in concept_maps for found in _relations(self, resource)]
-        near: dict[Code, set[Code]] = {code: set(others) for code, others in self.near.items()}
-        for relation, one, other in supplied:
-            if relation in _NEAR:
-                near.setdefault(one, set()).add(other)
-                near.setdefault(other, set()).add(one)
+        """With a drug dictionary and FHIR ConceptMap resources that a deployment supplies. Raises MapError."""
+        maps = list(self.maps)
+        for given in concept_maps:
+            maps += [given] if isinstance(given, ConceptMap) else read_maps(given, f"map {len(maps) + 1}")
+        found = settled([*self.delivered, *(said for one in maps for said in self._said(one))])
         return structs.replace(
             self,
             products={**self.products, **dict(_product(self, row) for row in products)},
-            equivalent=_closed([(a, b) for relation, a, b in supplied if relation in _SAME], self.equivalent),
-            near={code: frozenset(others) for code, others in near.items()},
+            equivalent={code: frozenset(others) for code, others in found.same.items()},
+            near={code: frozenset(others) for code, others in found.near.items()},
+            nowhere=found.nowhere,
+            known=found.known,
+            maps=tuple(maps),
+            contradictions=found.contradictions,
             orders_join_courses=self.orders_join_courses if orders_join_courses is None else orders_join_courses,
         )
+
+    def _said(self, one: ConceptMap) -> Iterable[Said]:
+        origin = f"{one.name} {one.version}" if one.version else one.name
+        for line in one.lines:
+            if (code := self._canonical(*line.one)) and (target := self._canonical(line.system, line.other or "-")):
+                yield Said(line.relation, line.word, code, target[0], target[1] if line.other else None, origin)
+
+    def _canonical(self, system: str, code: str) -> Code | None:
+        return self.concept(Coding(system=system, code=code))
+
+    def translated(self, found: Mapping[Code, Iterable[Line]]) -> "Terminology":
+        """With what a terminology server said of codes that no map knows, systems canonical. The maps outweigh it.
+
+        A line that contradicts another one of the server's, or a map, is left out.
+        """
+        equivalent, near = dict(self.equivalent), dict(self.near)
+        for one, lines in found.items():
+            others = {relation: set[Code]() for relation in Relation}
+            for line in lines:
+                if line.other is not None:
+                    others[line.relation].add((line.system, line.other))
+            careful = others[Relation.NEAR] | others[Relation.APART]
+            for other in others[Relation.SAME] - careful:
+                reached = self.equivalent.get(other, _NONE) | {other}
+                if not (reached & careful or any((code, one[0]) in self.nowhere for code in reached)):
+                    _join(equivalent, one, other)
+            for other in others[Relation.NEAR] - others[Relation.APART]:
+                _join(near, one, other)
+        return structs.replace(self, equivalent=equivalent, near=near)
+
+
+def _join(graph: dict[Code, frozenset[Code]], one: Code, other: Code) -> None:
+    graph[one] = graph.get(one, _NONE) | {other}
+    graph[other] = graph.get(other, _NONE) | {one}
 
 
 def load(path: Path) -> Terminology:
@@ -200,13 +256,21 @@ def _built(table: dict[str, Any]) -> Terminology:
     class_codes = {one: name for name, group in allergens["class"].items() for one in codes(group["codes"])}
     medicine = table["medication"]
     groups = [[code(name) for name in group] for group in table["equivalent"]["groups"]]
+    delivered = tuple(
+        Said(Relation.SAME, "equivalent", one, *other, f"terminology.toml {table['version']}")
+        for group in groups
+        for one, other in combinations(group, 2)
+    )
+    found = settled(delivered)
     return Terminology(
         version=table["version"],
         limits=convert(table["limits"], Limits),
         canonical=canonical,
         retired=frozenset(entry["uri"] for entry in systems.values() if entry.get("retired")),
-        equivalent=_closed([(group[0], other) for group in groups for other in group[1:]], {}),
+        delivered=delivered,
+        equivalent={one: frozenset(others) for one, others in found.same.items()},
         near={},
+        known=found.known,
         long_term=codes(table["condition"]["long_term"]),
         family_history=codes(table["condition"]["family_history"]),
         nil_known={one: kind for kind, names in allergens["nil_known"].items() for one in codes(names)},
@@ -220,38 +284,6 @@ def _built(table: dict[str, Any]) -> Terminology:
         frequencies={words: name for name, spellings in medicine["frequency"].items() for words in spellings},
         orders_join_courses=medicine["orders_join_courses"],
     )
-
-
-def _closed(pairs: list[tuple[Code, Code]], known: Mapping[Code, frozenset[Code]]) -> dict[Code, frozenset[Code]]:
-    """Equivalence works both ways and along chains: each code with all the others of its group."""
-    group: dict[Code, set[Code]] = {}
-    for a, b in [*pairs, *((one, other) for one, others in known.items() for other in others)]:
-        together = group.get(a, {a}) | group.get(b, {b})
-        for member in together:
-            group[member] = together
-    return {member: frozenset(together - {member}) for member, together in group.items()}
-
-
-_SAME = frozenset({"equivalent", "equal"})
-_NEAR = frozenset(
-    {
-        *("wider", "subsumes", "narrower", "specializes", "inexact", "relatedto"),
-        *("source-is-narrower-than-target", "source-is-broader-than-target", "related-to"),
-    }
-)
-"""R4 says "equivalence" and R5 "relationship", each in words of its own."""
-
-
-def _relations(terms: Terminology, resource: Mapping[str, Any]) -> Iterable[tuple[str, Code, Code]]:
-    """(how they are related, source code, target code) for each line of a ConceptMap."""
-    for group in resource.get("group", ()):
-        for element in group.get("element", ()):
-            one = terms.concept(Coding(system=group.get("source"), code=element.get("code")))
-            for target in element.get("target", ()):
-                relation = target.get("equivalence") or target.get("relationship")
-                other = terms.concept(Coding(system=group.get("target"), code=target.get("code")))
-                if relation and one is not None and other is not None:
-                    yield (relation, one, other)
 
 
 def _product(terms: Terminology, row: Mapping[str, Any]) -> tuple[Code, Product]:

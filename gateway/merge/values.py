@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.merge.compare import Answer, compare_concepts, compare_words, worst
-from gateway.merge.concepts import Terminology
-from gateway.merge.units import amount_text, compare_amounts
+from gateway.merge.concepts import Code, Terminology
+from gateway.merge.units import amount_text, compare_amounts, same_unit
 from schema.model.clinical import Observation, ObservationComponent
 from schema.model.values import CodeableConcept, Period, Quantity, Range, Ratio
 
@@ -41,6 +41,9 @@ def _compare_single(
         return Answer.AGREE  # neither has a value, and one says why
     if kind != other:
         return Answer.UNKNOWN
+    if kind == "value_quantity" and not same_unit(first, second):
+        about = terms.answers_to(a.code) | terms.answers_to(b.code)
+        return _amounts(first, second, terms, about)
     return _COMPARE[kind](first, second, terms) if kind else Answer.AGREE
 
 
@@ -72,8 +75,8 @@ def _compare_components(
     return worst([*answers, *(Answer.UNKNOWN for _ in left)])
 
 
-def _amounts(a: Quantity, b: Quantity, terms: Terminology) -> Answer:
-    answer = compare_amounts(a, b, rounded=True)
+def _amounts(a: Quantity, b: Quantity, terms: Terminology, about: frozenset[Code] = frozenset()) -> Answer:
+    answer = compare_amounts(a, b, rounded=True, about=about)
     return Answer.UNKNOWN if answer is Answer.UNSTATED else answer
 
 

@@ -13,6 +13,7 @@ from schema.model.view import (
     Section,
     SourceRef,
     SourceStatus,
+    TerminologyUsed,
     Timeline,
 )
 
@@ -50,6 +51,10 @@ class PatientRecordPort(Protocol):
 
     async def sources(self) -> tuple[SourceStatus, ...]:
         """One status for each configured source, once all have settled or the deadline has passed."""
+        ...
+
+    async def terminology(self) -> TerminologyUsed:
+        """By which lists and maps the record was merged, once every section has settled."""
         ...
 
 

@@ -18,7 +18,7 @@ from schema.gql.scalars import SCALAR_MAP, Duration
 from schema.model.clinical import FACT_TYPES, SECTIONS, Patient
 from schema.model.fact import Fact
 from schema.model.values import Identifier
-from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus
+from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus, TerminologyUsed
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 
@@ -120,6 +120,9 @@ def _patient_record() -> Any:
     async def sources(root: Any) -> Any:
         return await cast("PatientRecordPort", root).sources()
 
+    async def terminology(root: Any) -> Any:
+        return await cast("PatientRecordPort", root).terminology()
+
     def identifier(root: Any) -> Any:
         return cast("PatientRecordPort", root).identifier
 
@@ -156,6 +159,9 @@ def _patient_record() -> Any:
     )
     namespace["sources"] = field(
         sources, listed(value_type(SourceStatus)), "Every configured source, and what became of it in this answer."
+    )
+    namespace["terminology"] = field(
+        terminology, value_type(TerminologyUsed), "By which lists and maps it was decided which codes are the same."
     )
     kind = type("PatientRecord", (), namespace)
     return strawberry.type(kind, description="One person's record, from every source, each fact naming who said it.")

@@ -248,6 +248,29 @@ class Link(Struct, frozen=True, gc=False, kw_only=True):
     decided_by: Annotated[str, d("'rule' for the automatic rule, otherwise who decided.")] = "rule"
 
 
+class ConceptMapUsed(Struct, frozen=True, gc=False, kw_only=True):
+    """A FHIR ConceptMap that this deployment has loaded."""
+
+    name: Annotated[str, d("Its canonical URL, else its id.")]
+    version: Annotated[str | None, d("Its version.")]
+    date: Annotated[str | None, d("Its date as it states it.")]
+
+
+class TerminologyUsed(Struct, frozen=True, gc=False, kw_only=True):
+    """By which lists and maps it was decided which codes are the same thing."""
+
+    version: Annotated[str, d("Version of the lists and thresholds of the merge rules.")]
+    maps: Annotated[tuple[ConceptMapUsed, ...], d("The maps loaded.")]
+    translates: Annotated[bool, d("Whether a terminology server is asked about codes that no map knows.")]
+    untranslated: Annotated[
+        int,
+        d(
+            "Codes of this record of which the terminology server had said nothing in time: facts coded with them are "
+            "shown by themselves, and may be joined with others in the next answer."
+        ),
+    ]
+
+
 class EntryFilter(Struct, frozen=True, gc=False, kw_only=True):
     """Which entries of a section to show: applied after merging, so that ids and conflicts never depend on it."""
 
