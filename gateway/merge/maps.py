@@ -101,9 +101,7 @@ def _read(resource: Mapping[str, Any], found_at: str, at: str = "") -> ConceptMa
         name=str(resource.get("url") or resource.get("id") or found_at),
         version=version,
         date=date,
-        lines=tuple(
-            line for i, group in groups for line in _lines(_table(group, f"{at}group[{i}]"), f"{at}group[{i}]")
-        ),
+        lines=tuple(line for here, group in groups for line in _lines(_table(group, here), here)),
     )
 
 
