@@ -207,7 +207,7 @@ class Terminology(Struct, frozen=True, kw_only=True):
                 if line.other is not None:
                     others[line.relation].add((line.system, line.other))
             careful = others[Relation.NEAR] | others[Relation.APART]
-            for other in others[Relation.SAME] - careful:
+            for other in others[Relation.SAME]:
                 reached = self.equivalent.get(other, _NONE) | {other}
                 if not (reached & careful or any((code, one[0]) in self.nowhere for code in reached)):
                     _join(equivalent, one, other)

@@ -121,7 +121,8 @@ def folder(tmp_path: Path, pem: tuple[str, str], monkeypatch: pytest.MonkeyPatch
     for name in re.findall(r'"env:(\w+)"', TEXT):
         monkeypatch.setenv(name, "example")
     (tmp_path / "medicines.json").write_text("[]")
-    (tmp_path / "local-codes.json").write_text(json.dumps({"resourceType": "ConceptMap", "group": []}))
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "local-codes.json").write_text(json.dumps({"resourceType": "ConceptMap", "group": []}))
     return tmp_path
 
 

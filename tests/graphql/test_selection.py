@@ -53,9 +53,22 @@ def test_a_time_stated_coarsely_is_compared_as_coarsely(stated: str | None, fits
     ],
 )
 def test_a_code_stands_for_what_a_map_calls_the_same(system: str | None, code: str, fits: bool) -> None:
-    element = {"code": "ALT", "target": [{"code": "1018251000000107", "equivalence": "equivalent"}]}
-    group = {"source": "urn:lab", "target": "http://snomed.info/sct", "element": [element]}
-    terms = delivered().extended(concept_maps=[{"resourceType": "ConceptMap", "group": [group]}])
+    assert ("1018251000000107" in answering(system, code)) is fits
+
+
+def test_a_code_also_stands_for_what_is_the_same_by_a_third_code() -> None:
+    assert "1742-6" in answering("urn:lab", "ALT"), "both are equivalent to one SNOMED CT code"
+    assert "1743-4" not in answering("urn:lab", "ALT")
+
+
+def answering(system: str | None, code: str) -> list[str]:
+    """By which of a few codes a result with this code is found."""
+    target = [{"code": "1018251000000107", "equivalence": "equivalent"}]
+    groups = [
+        {"source": source, "target": "http://snomed.info/sct", "element": [{"code": one, "target": target}]}
+        for source, one in (("urn:lab", "ALT"), ("http://loinc.org", "1742-6"))
+    ]
+    terms = delivered().extended(concept_maps=[{"resourceType": "ConceptMap", "group": groups}])
     stated = stating(Observation, ("a", {"code": CodeableConcept(codings=(Coding(system=system, code=code),))}))
     section: Section[Any] = Section(
         fact_type="Observation",
@@ -64,4 +77,5 @@ def test_a_code_stands_for_what_a_map_calls_the_same(system: str | None, code: s
         sources=(),
         entries=merged(stated),
     )
-    assert bool(chosen(section, EntryFilter(codes=("1018251000000107",)), terms).entries) is fits
+    asked = ("1018251000000107", "1742-6", "1743-4")
+    return [one for one in asked if chosen(section, EntryFilter(codes=(one,)), terms).entries]

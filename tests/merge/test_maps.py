@@ -207,3 +207,27 @@ def test_a_map_that_cannot_be_used_is_refused_with_the_element_named(resource: A
     with pytest.raises(MapError) as caught:
         read_maps(resource, "map")
     assert str(caught.value).startswith(f"{place}: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("https://dmd.nhs.uk", SCT),
+        ("urn:oid:2.16.840.1.113883.6.96", SCT),
+        ("2.16.840.1.113883.2.1.3.2.4.15", SCT),
+        ("http://snomed.info/sct/999000031000000106", SCT),
+        ("http://snomed.info/sct/", SCT),
+        ("urn:oid:2.16.840.1.113883.6.1", LOINC),
+        ("urn:oid:2.16.840.1.113883.2.1.6.2", "http://read.info/readv2"),
+        ("urn:oid:2.16.840.1.113883.2.1.3.2.4.14", "http://read.info/ctv3"),
+        ("I10", "http://hl7.org/fhir/sid/icd-10"),
+        ("https://fhir.nhs.uk/Id/opcs-4", "https://fhir.hl7.org.uk/CodeSystem/OPCS-4"),
+        ("http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10-cm"),
+        ("http://snomed.info/xsct", "http://snomed.info/xsct"),
+    ],
+)
+def test_the_names_of_a_code_system_are_folded_and_the_original_stays_in_the_fact(written: str, canonical: str) -> None:
+    assert TERMS.concepts(coded("1", written)) >= {(canonical, "1")}
+    (entry,) = merged(stating(Condition, ("a", {"code": coded("1", written)})))
+    assert entry.display.code is not None
+    assert entry.display.code.codings[0].system == written

@@ -21,6 +21,8 @@ class TerminologyServer:
     maps: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     """(system, code) -> its matches, as `match` makes them."""
     faults: Faults = field(default_factory=Faults)
+    result: bool = True
+    """What is said of a code that has matches."""
     status: int = 200
     """What every question is answered with, instead of an answer."""
     unknown: str = "false"
@@ -39,7 +41,7 @@ class TerminologyServer:
         matches = self.maps.get((asked["system"], asked["code"]))
         if matches is None and self.unknown == "404":
             return 404, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found"}]}
-        result = {"name": "result", "valueBoolean": bool(matches)}
+        result = {"name": "result", "valueBoolean": bool(matches) and self.result}
         return 200, {"resourceType": "Parameters", "parameter": [result, *(matches or [])]}
 
     async def _translate(self, request: web.Request) -> web.Response:

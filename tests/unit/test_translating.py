@@ -300,6 +300,15 @@ async def test_the_words_of_a_server_obey_the_rules_of_maps(how: str) -> None:
         assert not same(translator.terms, (READ, "C10F."), (SCT, DIABETES))
 
 
+async def test_matches_of_an_answer_that_calls_itself_no_translation_make_nothing_the_same() -> None:
+    async with (
+        terminology_server(maps={(READ, "C10F."): [match(DIABETES)]}, result=False) as server,
+        translator_at(server.base_url) as translator,
+    ):
+        assert await learn(translator, (READ, "C10F.")) == set()
+        assert not same(translator.terms, (READ, "C10F."), (SCT, DIABETES))
+
+
 async def test_what_a_map_says_outweighs_what_the_server_says() -> None:
     lab = "urn:lab"
     same_there = [{"code": "DM", "target": [{"code": DIABETES, "equivalence": "equal"}]}]
