@@ -121,6 +121,10 @@ class Access(Protocol):
         """What this caller may see of this person. Raises AccessDenied or UnknownPurpose."""
         ...
 
+    def require_steward(self, actor: Actor) -> None:
+        """Raises AccessDenied unless this caller may decide whose a record is, and see what waits for that."""
+        ...
+
 
 class Grant(Struct, frozen=True, kw_only=True):
     """What the bearer of a token is and may do."""
@@ -132,6 +136,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     purposes: tuple[str, ...] = ("TREAT",)
     deny_sources: tuple[str, ...] = ()
     restricted: bool = False
+    steward: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -193,6 +198,12 @@ class StaticTokens:
             raise AccessDenied(f"this caller may not ask for the purpose {purpose}")
         return grant.policy
 
+    def require_steward(self, actor: Actor) -> None:
+        """As `Access.require_steward`: nobody is one who was not made one, by name."""
+        grant = self._grants.get(actor)
+        if grant is None or not grant.steward or not grant.user.strip():
+            raise AccessDenied("this caller may not decide whose a record is")
+
 
 class LocalOnly:
     """No authentication, for trying things out: valid only for a gateway that listens on loopback.
@@ -223,6 +234,13 @@ class LocalOnly:
         if actor != self.ACTOR:
             raise AccessDenied("this caller has no grant here")
         return Policy()
+
+    def require_steward(self, actor: Actor) -> None:
+        """As `Access.require_steward`. A decision names a person, and nobody knows who is at the keyboard."""
+        raise AccessDenied(
+            "nobody can be named as the steward where there are no access tokens: decide at the command line, "
+            "with `sherwood link` or `sherwood unlink` and --by"
+        )
 
 
 def require_purpose(purpose: str) -> None:

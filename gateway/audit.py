@@ -169,6 +169,7 @@ CREATE TABLE IF NOT EXISTS trail (
     role TEXT NOT NULL, organization TEXT NOT NULL, purpose TEXT NOT NULL, patient TEXT, operation TEXT NOT NULL,
     sources TEXT NOT NULL, records TEXT NOT NULL, answer TEXT NOT NULL, detail TEXT NOT NULL, hash TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS trail_patient ON trail (patient, sequence);
 CREATE TRIGGER IF NOT EXISTS trail_stays BEFORE UPDATE ON trail BEGIN SELECT raise(ABORT, 'append-only'); END;
 CREATE TRIGGER IF NOT EXISTS trail_is_kept BEFORE DELETE ON trail BEGIN SELECT raise(ABORT, 'append-only'); END;
 """

@@ -160,11 +160,9 @@ def link(
     config_file: ConfigFile,
 ) -> None:
     """Decide that a source's record is this person. Kept for good; `unlink` undoes it."""
-    from gateway.stewardship import decide
+    from gateway import steward_commands
 
-    decide(load(config_file), identifier, source, local_id, by, reason, linked=True)
-    _say(f"Recorded. If {source} has that record, the next answer shows its facts.")
-    _say("One that carries another verified number stays hidden all the same.")
+    steward_commands.link(load(config_file), identifier, source, local_id, by, reason, out)
 
 
 @app.command()
@@ -179,20 +177,21 @@ def unlink(
         bool, typer.Option("--block-anyway", help="Also a record that is not known as this person's.")
     ] = False,
 ) -> None:
-    """Decide that a source's record is not this person. It is not linked again by rule."""
-    from gateway.identity.ledger import Standing
-    from gateway.stewardship import decide
+    """Decide that a source's record is not this person, and print who saw it. It is not linked again by rule."""
+    from gateway import steward_commands
 
-    config = load(config_file)
-    before = decide(config, identifier, source, local_id, by, reason, linked=False, block_anyway=block_anyway)
-    done = {
-        Standing.LINKED: "Unlinked.",
-        Standing.PRESENT_NOT_LINKED: "Blocked. It was not linked.",
-        Standing.HELD: "Blocked. It was not linked, and no longer waits for a steward.",
-        Standing.BLOCKED: "It was blocked already; this decision is kept as well.",
-        None: f"Blocked. It was not linked, and nobody here has seen whether {source} has it.",
-    }[before]
-    _say(f"{done} The rule will not link that record to this person.")
+    steward_commands.unlink(load(config_file), identifier, source, local_id, by, reason, block_anyway, out)
+
+
+@app.command()
+def worklist(
+    by: Annotated[str, typer.Option(help="Who looks, kept in the audit trail.")],
+    config_file: ConfigFile,
+) -> None:
+    """Show every record that waits for a steward, the longest first, and what to do about each."""
+    from gateway import steward_commands
+
+    steward_commands.show_work(load(config_file), by, out)
 
 
 @app.command()
@@ -202,13 +201,9 @@ def links(
     config_file: ConfigFile,
 ) -> None:
     """Show which source's record is held to be this person, which is not, which waits for a steward, and why."""
-    from gateway.stewardship import show_links
+    from gateway import steward_commands
 
-    show_links(load(config_file), identifier, by, out)
-
-
-def _say(sentence: str) -> None:
-    out.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    steward_commands.show_links(load(config_file), identifier, by, out)
 
 
 @adapters_app.command("list")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +24,7 @@ from pydantic import (
 
 from adapters.sdk import SettingsError
 from adapters.sdk.auth import Auth
+from adapters.sdk.durable.server import Server, checked
 from adapters.sdk.secrets import Secret
 from schema.model.clinical import FACT_TYPES
 
@@ -120,6 +122,20 @@ class IdentityTable(_Table):
 
     authority: str | None = None
     """Id of the source that is the identity authority (a PDS, else an MPI or PAS)."""
+    store: Annotated[str, AfterValidator(checked)] | None = None
+    """The PostgreSQL database of the cross-reference table; a SQLite file in `state_dir` when left out."""
+    store_password: SecretReference | None = None
+    store_tls: bool = False
+    store_ca: str | None = None
+    """PEM file of the only authorities trusted for the server, instead of the system's."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "IdentityTable":
+        if self.store is None and (self.store_password is not None or self.store_tls):
+            raise ValueError("store: a SQLite file has no password and no TLS")
+        if self.store_ca is not None and not self.store_tls:
+            raise ValueError("store_tls: write true where store_ca is given")
+        return self
 
 
 class TokenTable(_Table):
@@ -132,6 +148,8 @@ class TokenTable(_Table):
     name: str = ""
     purposes: tuple[str, ...] = ("TREAT",)
     """HL7 v3 PurposeOfUse codes this caller may state."""
+    steward: bool = False
+    """Whether this caller may see what waits for a steward, and link and unlink records."""
     deny_sources: tuple[str, ...] = ()
     """Sources this caller never sees a trace of."""
     restricted: bool = False
@@ -254,9 +272,13 @@ class Config(_Table):
         return self.state_dir / AUDIT_FILE
 
     @property
-    def crossref_path(self) -> Path:
-        """The cross-reference table's file."""
-        return self.state_dir / CROSSREF_FILE
+    def crossref(self) -> Path | Server:
+        """Where the cross-reference table is: a file, or a database on a server."""
+        table = self.identity
+        if table.store is None:
+            return self.state_dir / CROSSREF_FILE
+        ca = str(self._folder / table.store_ca) if table.store_ca else None
+        return Server(url=table.store, password=table.store_password, tls=table.store_tls, ca=ca)
 
     @model_validator(mode="after")
     def _references(self) -> "Config":

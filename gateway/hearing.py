@@ -13,7 +13,6 @@ from adapters.sdk import SourceError
 from gateway.access import Policy
 from gateway.access import Verdict as Shown
 from gateway.flights import Outcome, ReadFact
-from gateway.identity.grade import Grade
 from gateway.identity.guard import MERGED_BY_SOURCE, Admitted, Finding, Verdict
 from gateway.merge import current
 from schema.model.clinical import Patient
@@ -250,7 +249,7 @@ def _state(
         return SourceState.PARTIAL if any_fact else SourceState.NOT_LINKED, IDENTITY_MISMATCH, "conflict"
     if not any_fact and held.keys() & {Verdict.PRESENT_NOT_LINKED, Verdict.STEWARD, Verdict.BLOCKED}:
         return SourceState.NOT_LINKED, PRESENT_NOT_LINKED, "multiple-matches"
-    if any(_present(finding) for finding in admitted.findings):
+    if Verdict.PRESENT_NOT_LINKED in held:
         return SourceState.PARTIAL, PRESENT_NOT_LINKED, "multiple-matches"
     if held.keys() & {Verdict.NO_SUBJECT, Verdict.NO_DEMOGRAPHICS}:
         state = SourceState.PARTIAL if any_fact else SourceState.NOT_LINKED
@@ -262,12 +261,6 @@ def _state(
         return _failed(outcome.error, any_fact)
     state, code = state_of(every_gap, any_fact)
     return state, code, None if state is SourceState.OK else "incomplete"
-
-
-def _present(finding: Finding) -> bool:
-    """Whether there is a record that may be the person's. To unlink it again does not make it unknown."""
-    blocked = finding.verdict is Verdict.BLOCKED and finding.grade is Grade.PROBABLE
-    return blocked or finding.verdict is Verdict.PRESENT_NOT_LINKED
 
 
 def _restricted(admitted: Admitted) -> bool:

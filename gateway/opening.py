@@ -18,7 +18,7 @@ from gateway.access import Access, AccessSetup, Grant, LocalOnly, StaticTokens
 from gateway.audit import AuditUnavailable, SqliteAudit
 from gateway.config import Config, ConfigError, SourceTable
 from gateway.flights import ConfiguredSource
-from gateway.identity.crossref import AsyncCrossReference, CrossReference, CrossReferenceUnavailable
+from gateway.identity.crossref import CrossReferenceUnavailable, open_crossref
 from gateway.keys import Keys, state_secret
 from gateway.service import Service
 from gateway.supplied import terminology
@@ -48,15 +48,15 @@ async def open_service(
                 sources[table.id] = ConfiguredSource(table, adapter)
             audit = SqliteAudit(config.audit_path, clock)
             stack.push_async_callback(audit.close)
-            crossref = CrossReference(config.crossref_path, clock)
-            stack.callback(crossref.close)
+            crossref = await open_crossref(config.crossref, clock)
+            stack.push_async_callback(crossref.close)
         except (OSError, ValueError) as problem:
             raise ConfigError(f"[gateway] state_dir or secret cannot be used: {type(problem).__name__}") from None
         except (AuditUnavailable, CrossReferenceUnavailable) as problem:
             raise ConfigError(f"{state_dir}: a store cannot be opened, so nothing is served: {problem}") from None
         except AccessSetup as problem:
             raise ConfigError(str(problem)) from None
-        service = Service(config, keys, sources, access, audit, AsyncCrossReference(crossref), translator, clock)
+        service = Service(config, keys, sources, access, audit, crossref, translator, clock)
         stack.push_async_callback(service.flights.close)
         yield service
 

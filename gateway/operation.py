@@ -32,7 +32,7 @@ from gateway.delivery import Delivery, Frame
 from gateway.limits import TooMuch, check_limits
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
-from schema.gql.root import Context
+from schema.gql.request import Context
 
 log = structlog.get_logger(__name__)
 
@@ -108,8 +108,8 @@ class Operations:
                 ErrorCode.BAD_REQUEST, "Name the operation to run in `operationName`: the document has several."
             )
             return
-        if operation.operation is not OperationType.QUERY:
-            yield refusal(ErrorCode.BAD_REQUEST, "Only queries are answered here.")
+        if operation.operation is OperationType.SUBSCRIPTION:
+            yield refusal(ErrorCode.BAD_REQUEST, "Only queries and mutations are answered here.")
             return
         result = experimental_execute_incrementally(
             self._schema,
@@ -126,6 +126,12 @@ class Operations:
                 yield _shown(part)
         else:
             yield _shown(result)
+
+
+def changes_something(document: DocumentNode, operation_name: str | None) -> bool:
+    """Whether the operation that would run is a mutation."""
+    operation = get_operation_ast(document, operation_name)
+    return operation is not None and operation.operation is OperationType.MUTATION
 
 
 def refusal(code: ErrorCode, message: str) -> Frame:

@@ -107,12 +107,13 @@ async def _without_authority(
         for read in outcome.facts
         if isinstance(read.fact, Patient)
     ]
-    person = service.crossref.person_for(asked)
+    person = await service.crossref.person_for(asked)
     if person is not None:
-        linked = {(x.source, x.local_id) for x in service.crossref.links(person) if x.status is Standing.LINKED}
+        links = await service.crossref.links(person)
+        linked = {(x.source, x.local_id) for x in links if x.status is Standing.LINKED}
         for source_id, patient in heard:
             if (source_id, patient.native_id) in linked:
-                current, *earlier = service.crossref.identifiers(person)
+                current, *earlier = await service.crossref.identifiers(person)
                 return from_patient(
                     patient, current, ReferenceOrigin.LINKED, superseded=tuple(earlier), sources=(source_id,)
                 )

@@ -6,14 +6,13 @@ view (gathering).
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 import structlog
 from msgspec import structs
 
-from adapters.sdk import NHS_NUMBER, Actor, Subject
+from adapters.sdk import Actor, Subject
 from gateway.access import (
     Access,
     AccessDenied,
@@ -23,6 +22,7 @@ from gateway.access import (
 from gateway.aside import MANY_FACTS, aside
 from gateway.audit import (
     Audit,
+    AuditEvent,
     AuditUnavailable,
     SqliteAudit,
     access_event,
@@ -32,6 +32,8 @@ from gateway.audit import (
 )
 from gateway.cache import MemoryCache
 from gateway.config import Config
+from gateway.deciding import RequestSteward
+from gateway.disclosures import LINKS, audited, links_detail
 from gateway.flights import ConfiguredSource, Flights, Outcome
 from gateway.gathering import Asked, Gathering, Merger
 from gateway.hearing import (
@@ -47,14 +49,14 @@ from gateway.hearing import (
     view_links,
 )
 from gateway.identity.breaker import SubjectBreaker
-from gateway.identity.crossref import AsyncCrossReference, CrossReferenceUnavailable
+from gateway.identity.crossref import CrossReference, CrossReferenceUnavailable
 from gateway.identity.guard import Admitted, admit
-from gateway.identity.ledger import EventKind, Standing, follows
-from gateway.identity.nhs_number import BadIdentifier, normalise
+from gateway.identity.ledger import EventKind, Link, Standing, follows
 from gateway.identity.reference import ReferencePerson
 from gateway.keys import Keys
 from gateway.merge import Ids
 from gateway.referring import DEMOGRAPHICS, find_reference
+from gateway.refusals import readable, said_aloud, sentence
 from gateway.telemetry import Metrics, log_fault
 from gateway.translating import Translator
 from schema.gql.errors import ErrorCode, QueryError
@@ -68,6 +70,8 @@ _AUDITED = {
     EventKind.PRESENT: "present-not-linked",
     EventKind.HOLD: "held-for-steward",
     EventKind.RELEASE: "released",
+    EventKind.DOUBT: "doubted",
+    EventKind.CONFIRM: "confirmed",
 }
 """What the gateway decides by itself, as the audit trail calls it."""
 
@@ -82,7 +86,7 @@ class Service:
         sources: dict[str, ConfiguredSource],
         access: Access,
         audit: SqliteAudit,
-        crossref: AsyncCrossReference,
+        crossref: CrossReference,
         translator: Translator,
         clock: Callable[[], datetime],
     ) -> None:
@@ -111,13 +115,17 @@ class Service:
         return RequestGateway(self, actor, purpose, received)
 
     async def not_ready(self) -> str | None:
-        """Why no question can be answered now; None when it can. A failed audit store is tried again."""
+        """Why no question can be answered now; None when it can. A store that failed is tried again."""
         async with self._reopening:  # two at once would leave the store with two writers
             if not self._store.available:
                 try:
                     await self._store.reopen()
                 except AuditUnavailable as problem:
                     return str(problem)
+        try:
+            await self.crossref.check()
+        except CrossReferenceUnavailable as problem:
+            return str(problem)
         return None
 
     async def hear(
@@ -136,21 +144,17 @@ class Service:
         Raises AuditUnavailable; any other fault, the source's or ours, costs this source's facts and nothing else.
         """
         try:
-            subject = self._subject(source, reference, person)
+            links = await self.crossref.links(person)
+            by_hand = [x for x in links if x.source == source.table.id and x.decided_by is not None]
+            subject = self._subject(source, reference, by_hand)
             if subject is None:
                 return Heard(source=source.ref, state=SourceState.NOT_ASKED, code=NO_IDENTIFIER)
-            decided = tuple(
-                sorted(
-                    f"{x.status.value} {x.local_id}"
-                    for x in self.crossref.links(person)
-                    if x.source == source.table.id and x.decided_by is not None
-                )
-            )
+            decided = tuple(sorted(f"{x.status.value} {x.local_id}" for x in by_hand))
             outcome = told or await self.flights.ask(source, subject, types, actor, purpose, policy.digest, decided)
             admitted = await self._admit(source, outcome, reference, person, actor)
-            links = view_links(source.ref, admitted)
+            shown = view_links(source.ref, admitted)
             much = len(outcome.facts) > MANY_FACTS
-            heard = await aside(much, hear, source.ref, outcome, admitted, policy, links, self.ids.fact_id)
+            heard = await aside(much, hear, source.ref, outcome, admitted, policy, shown, self.ids.fact_id)
         except AuditUnavailable:
             raise
         except CrossReferenceUnavailable:
@@ -165,18 +169,19 @@ class Service:
         self.metrics.source_seconds.labels(source=source.table.id).observe(outcome.latency_s)
         return heard
 
-    def _subject(self, source: ConfiguredSource, reference: ReferencePerson, person: str) -> Subject | None:
+    def _subject(self, source: ConfiguredSource, reference: ReferencePerson, by_hand: list[Link]) -> Subject | None:
         """The person as this source may know them: by the identifiers it accepts, and the ids already linked."""
         known = tuple(i for i in reference.identifiers if i.system in source.adapter.identifier_systems)
         if not known:
             return None
         # What the rule has linked is looked up by number each time: a second registration that was made since, or
-        # that is held, must not be hidden by the first. What a person linked may not be found by any number.
-        linked = (x for x in self.crossref.links(person) if x.source == source.table.id and x.decided_by is not None)
+        # that is held, must not be hidden by the first. What a person linked may not be found by any number; in doubt,
+        # it is asked for all the same, so that it is said to be held.
+        linked = [x.local_id for x in by_hand if x.status in (Standing.LINKED, Standing.DOUBTED)]
         name = reference.names[0] if reference.names else None
         return Subject(
             identifiers=known,
-            local_ids=tuple(x.local_id for x in linked if x.status is Standing.LINKED),
+            local_ids=tuple(linked),
             birth_date=reference.birth_date,
             family=name.family if name else None,
             given=name.given[0] if name and name.given else None,
@@ -187,28 +192,35 @@ class Service:
     ) -> Admitted:
         """Whose records they are. What is newly decided is kept before anything of it is shown."""
         facts = [read.fact for read in outcome.facts]
+        subjects = {fact.subject for fact in facts if fact.subject}
 
-        def judge() -> Admitted:
+        def judge(standing: dict[str, tuple[Link, ...]]) -> Admitted:
             return admit(
                 facts,
                 reference,
                 person=person,
-                standing=self.crossref.standing(source.table.id, {fact.subject for fact in facts if fact.subject}),
+                standing=standing,
                 candidates=outcome.candidates,
                 traced=source.table.traced,
                 forbids_restricted=source.forbids_restricted,
             )
 
-        admitted = await aside(len(facts) > MANY_FACTS, judge)
-        standing = {x.local_id: x for x in self.crossref.links(person) if x.source == source.table.id}
-        proposals = admitted.proposals(source.table.id, person)
-        if new := [(p, kind) for p in proposals if (kind := follows(p, standing.get(p.local_id)))]:
-            await self.crossref.record([proposal for proposal, _ in new])
-            admitted = await aside(len(facts) > MANY_FACTS, judge)
+        standing = await self.crossref.standing(source.table.id, subjects)
+        admitted = await aside(len(facts) > MANY_FACTS, judge, standing)
+        here = {x.local_id: x for links in standing.values() for x in links if x.person == person}
+        found = (
+            structs.replace(p, after=here[p.local_id].seq if p.local_id in here else 0)
+            for p in admitted.proposals(source.table.id, person)
+        )
+        if new := [(p, kind) for p in found if (kind := follows(p, here.get(p.local_id)))]:
+            kept = await self.crossref.record([proposal for proposal, _ in new])
+            standing = await self.crossref.standing(source.table.id, subjects)
+            admitted = await aside(len(facts) > MANY_FACTS, judge, standing)
             about = audited(reference.identifier)
-            for one, kind in new:
-                what = _AUDITED[kind]
-                await self.audit.record(identity_event(actor, about, source.table.id, what, record=one.local_id))
+            for (one, kind), link in zip(new, kept, strict=True):
+                if link != here.get(one.local_id):
+                    what = _AUDITED[kind]
+                    await self.audit.record(identity_event(actor, about, source.table.id, what, record=one.local_id))
         for finding in admitted.findings:
             grade = finding.grade.value if finding.grade else "none"
             self.metrics.identity.labels(source=source.table.id, grade=grade).inc()
@@ -229,46 +241,47 @@ class RequestGateway:
     """Implements `schema.gql.ports.GatewayPort` for one request."""
 
     def __init__(self, service: Service, actor: Actor, purpose: str, received: float) -> None:
-        self._service = service
-        self._actor = actor
+        self.service = service
+        self.actor = actor
         self._purpose = purpose
         self.received = received
         self.operation = ""
         """Hash of the GraphQL document, for the audit."""
+        self.steward = RequestSteward(self)
         self._views: list[Gathering] = []
 
     async def sources(self) -> tuple[SourceRef, ...]:
         """Every configured source that this actor may know of."""
-        with _said_aloud():
-            policy = await self._decide(None)
-        return tuple(s.ref for s in self._service.sources.values() if policy.may_ask(s.table.id))
+        with said_aloud():
+            policy = await self.decide(None)
+        return tuple(s.ref for s in self.service.sources.values() if policy.may_ask(s.table.id))
 
     async def patient(
         self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
     ) -> Gathering:
         """As the port says; a fault of ours is logged by its kind and place and shown as INTERNAL."""
-        with _said_aloud():
+        with said_aloud():
             return await self._patient(identifier, birth_date, deadline_s, types)
 
     async def _patient(
         self, identifier: Identifier, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
     ) -> Gathering:
-        service = self._service
-        asked = _readable(identifier)
-        policy = await self._decide(asked)
+        service = self.service
+        asked = readable(identifier)
+        policy = await self.decide(asked)
         deadline = self.received + (deadline_s or service.config.gateway.deadline)
         plan = [s for s in service.sources.values() if policy.may_ask(s.table.id)]
         await service.audit.record(
-            access_event(self._actor, self._purpose, audited(asked), self.operation, sources=[s.table.id for s in plan])
+            access_event(self.actor, self._purpose, audited(asked), self.operation, sources=[s.table.id for s in plan])
         )
         try:
             reference, told = await self._reference(asked, birth_date, policy, deadline)
         except QueryError as refused:
             # That a number is nobody's, or a birth date not its owner's, says something of a person too.
-            await self._record_refusal(asked, refused.code.name)
+            await self.record_refusal(asked, refused.code.name)
             raise
         person = await service.crossref.ensure_person(reference.identifier, reference.superseded)
-        _, *superseded = service.crossref.identifiers(person)
+        _, *superseded = await service.crossref.identifiers(person)
         reference = structs.replace(reference, superseded=tuple(superseded))
         view = Gathering(
             reference,
@@ -283,26 +296,27 @@ class RequestGateway:
         self, asked: Identifier, birth_date: date | None, policy: Policy, deadline: float
     ) -> tuple[ReferencePerson, Outcome | None]:
         """Who this is, unless the caller states another birth date."""
-        reference, told = await find_reference(self._service, asked, self._actor, self._purpose, policy, deadline)
+        reference, told = await find_reference(self.service, asked, self.actor, self._purpose, policy, deadline)
         if reference.contradicts(birth_date):
             message = "The birth date given is not the one on record for this number: check both."
             raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
         return reference, told
 
-    async def _record_refusal(self, asked: Identifier | None, code: str) -> None:
+    async def record_refusal(self, asked: Identifier | None, code: str) -> None:
+        """Into the audit trail. Raises AuditUnavailable."""
         patient = audited(asked) if asked else None
-        await self._service.audit.record(refusal_event(self._actor, self._purpose, patient, self.operation, code))
+        await self.service.audit.record(refusal_event(self.actor, self._purpose, patient, self.operation, code))
 
-    async def _decide(self, asked: Identifier | None) -> Policy:
-        """The policy; a refusal is recorded too, and says the same whether or not the person exists.
+    async def decide(self, asked: Identifier | None) -> Policy:
+        """What this caller may see; a refusal is recorded too, and says the same whether or not the person exists.
 
         `asked` None: about nobody.
         """
         try:
-            return self._service.access.decide(self._actor, self._purpose, asked or Identifier(value=""))
+            return self.service.access.decide(self.actor, self._purpose, asked or Identifier(value=""))
         except (AccessDenied, UnknownPurpose) as refused:
-            await self._record_refusal(asked, refused.code)
-            raise QueryError(ErrorCode.ACCESS_DENIED, f"{str(refused)[:1].upper()}{str(refused)[1:]}.") from None
+            await self.record_refusal(asked, refused.code)
+            raise QueryError(ErrorCode.ACCESS_DENIED, sentence(refused)) from None
 
     def _ask(
         self,
@@ -326,75 +340,43 @@ class RequestGateway:
             return unasked(SourceState.WITHHELD, RESTRICTED, "suppressed")
         if source.forbids_restricted and told is None:
             return unasked(SourceState.NOT_ASKED, RESTRICTION_UNKNOWN, "incomplete")
-        if self._service.breaker.is_open(source.table.id, self._service.clock()):
+        if self.service.breaker.is_open(source.table.id, self.service.clock()):
             return unasked(SourceState.UNAVAILABLE, CIRCUIT_OPEN, "conflict")
         answer = asyncio.create_task(
-            self._service.hear(
+            self.service.hear(
                 source,
                 wanted,
                 reference,
                 person,
-                self._actor,
+                self.actor,
                 self._purpose,
                 policy,
-                told if source is self._service.authority and wanted == DEMOGRAPHICS else None,
+                told if source is self.service.authority and wanted == DEMOGRAPHICS else None,
             )
         )
         return Asked(source.ref, held, answer)
 
     async def record_disclosure(self, frame: bytes) -> None:
         """Record that this frame leaves, for every person it is about. Raises AuditUnavailable: then it must not."""
-        for view in self._views:
-            heard = view.heard()
-            await self._service.audit.record(
-                disclosure_event(
-                    self._actor,
-                    self._purpose,
-                    audited(view.identifier),
-                    self.operation,
-                    frame=frame,
-                    sources={h.source.id: h.state.value for h in heard},
-                    records=[record for h in heard for record in h.record_hashes],
-                )
-            )
+        events = [self._disclosure(frame, view.identifier, view.heard()) for view in self._views]
+        events += [self._disclosure(frame, identifier, []) for identifier in self.steward.shown]
+        await asyncio.gather(*(self.service.audit.record(event) for event in events))
+
+    def _disclosure(self, frame: bytes, identifier: Identifier, heard: Sequence[Heard]) -> AuditEvent:
+        """With the records that it was made of, so that who saw what a link showed can be told later."""
+        linked = ((h.source.id, link.local_id) for h in heard for link in h.links if link.local_id is not None)
+        return disclosure_event(
+            self.actor,
+            self._purpose,
+            audited(identifier),
+            self.operation,
+            frame=frame,
+            sources={h.source.id: h.state.value for h in heard},
+            records=[record for h in heard for record in h.record_hashes],
+            **{LINKS: links_detail(linked)},
+        )
 
     def close(self) -> None:
         """The request is over. Flights go on."""
         for view in self._views:
             view.end()
-
-
-@contextmanager
-def _said_aloud() -> Iterator[None]:
-    """Whatever goes wrong as a QueryError. A fault of ours is logged by its kind and place and shown as INTERNAL."""
-    try:
-        yield
-    except QueryError:
-        raise
-    except AuditUnavailable:
-        message = "The audit store cannot record this access: nothing is asked and nothing shown. Try again later."
-        raise QueryError(ErrorCode.AUDIT_UNAVAILABLE, message) from None
-    except CrossReferenceUnavailable:
-        message = "The cross-reference table cannot be used: whose records these are cannot be established."
-        raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message) from None
-    except Exception as problem:
-        reference = log_fault(log, problem)
-        raise QueryError(ErrorCode.INTERNAL, f"A fault of ours, logged as {reference}.") from None
-
-
-def audited(identifier: Identifier) -> str:
-    """A person's identifier as the audit trail writes it."""
-    return f"{identifier.system}|{identifier.value}"
-
-
-def _readable(identifier: Identifier) -> Identifier:
-    """The identifier in its canonical form. QueryError(IDENTIFIER_INVALID) says what is wrong with it."""
-    if identifier.system != NHS_NUMBER:
-        if not identifier.value.strip():
-            raise QueryError(ErrorCode.IDENTIFIER_INVALID, "The identifier is empty.")
-        return Identifier(system=identifier.system, value=identifier.value.strip())
-    try:
-        return Identifier(system=NHS_NUMBER, value=normalise(identifier.value))
-    except BadIdentifier as problem:
-        text = str(problem)
-        raise QueryError(ErrorCode.IDENTIFIER_INVALID, f"{text[:1].upper()}{text[1:]}.") from None

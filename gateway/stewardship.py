@@ -1,177 +1,190 @@
-"""Decisions about identity by a person, written to the cross-reference table for good, and what stands there.
+"""Decisions about identity by a person, written to the cross-reference table for good, and what waits for one.
 
 A steward who mistypes a local id must be told so: a decision about a record that nobody has seen changes nothing that
 is shown, and to report it as done would leave another person's record where it is. So a refusal comes first, then the
-audit trail, then the decision.
+audit trail, then the decision; and after an unlink, who saw what the link showed.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from msgspec import structs
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from msgspec import Struct
 
-from adapters.sdk import NHS_NUMBER, Actor
-from gateway.audit import AuditEvent, AuditUnavailable, SqliteAudit, identity_event
-from gateway.config import Config
-from gateway.identity.crossref import CrossReference, CrossReferenceUnavailable
-from gateway.identity.guard import LINK_ELSEWHERE
-from gateway.identity.ledger import GRADE, Link, LinkConflict, Standing, StewardNeeded
-from gateway.identity.nhs_number import BadIdentifier, normalise
-from gateway.identity.vetoes import NUMBERS_DIFFER, REGISTRATIONS_DISAGREE, RESTRICTED, WITHDRAWN
-from gateway.problems import CommandError
+from adapters.sdk import Actor
+from gateway.audit import Audit, AuditEvent, AuditUnavailable, identity_event
+from gateway.disclosures import audited, seen_over
+from gateway.identity.crossref import CrossReference
+from gateway.identity.ledger import Link, LinkConflict, Standing, StewardNeeded
+from gateway.identity.vetoes import RESTRICTED
+from gateway.identity.words import advice, evidence_of, explained
+from schema.gql.errors import ErrorCode
+from schema.model.stewardship import LinkDecision, LinkStanding, Unlinked, WorkItem, WorkList
 from schema.model.values import Identifier
-
-_ADVICE = {
-    LINK_ELSEWHERE: "it is linked to another person: find out whose it is, and `unlink` it there before you `link` it",
-    NUMBERS_DIFFER: "it carries another verified number and stays hidden, linked or not: have the source look",
-    WITHDRAWN: "the source has withdrawn it and it stays hidden, linked or not: have the source look",
-    REGISTRATIONS_DISAGREE: "the source has two that contradict each other: have it say which is this person's, then "
-    "`link` that one and `unlink` the other",
-    RESTRICTED: "the source restricts it: `link` it only with the right to, for then it is shown",
-}
-"""What comes before a decision, by what stands in its way, the hardest first."""
+from schema.model.view import SourceRef
 
 
-def decide(
-    config: Config,
-    number: str,
-    source: str,
-    local_id: str,
-    by: str,
-    reason: str,
-    *,
-    linked: bool,
-    block_anyway: bool = False,
-) -> Standing | None:
-    """Link or unlink a source's record; returns what stood before. Raises CommandError that says what to do."""
-    known = {table.id for table in config.sources}
-    if source not in known:
-        raise CommandError(f"there is no source {source!r}; there are {', '.join(sorted(known)) or 'none'}")
-    if "/" not in local_id:
-        raise CommandError("a local id is the resource type and the source's id, such as Patient/123")
-    with _opened(config) as table:
-        identifier, person = _known(table, number, by)
-        of_source = [link for link in table.links(person) if link.source == source]
-        before = next((link.status for link in of_source if link.local_id == local_id), None)
-        if linked:
-            _refuse_anothers(table, source, local_id, person)
-        elif before is None and not block_anyway:
-            # The refusal names this person's records, so it is a disclosure as well.
-            _record(config, _event(identifier, by, source, "unlink-refused", record=local_id))
-            raise CommandError(_not_known(source, local_id, of_source))
-        _record(config, _event(identifier, by, source, "link" if linked else "unlink", record=local_id))
-        act = table.link if linked else table.unlink
-        act(source, local_id, person, by=by, reason=reason)
-    return before
+class DecisionRefused(Exception):
+    """A decision that cannot be meant, or may not be taken: nothing was decided. The message quotes no identifier."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def show_links(config: Config, number: str, by: str, out: Console) -> None:
-    """What the cross-reference table says about a person. Recorded first: local ids say who is treated where."""
-    with _opened(config) as table:
-        identifier, person = _known(table, number, by)
-        links = table.links(person)
-        about = tuple((source, "links-shown") for source in sorted({link.source for link in links}))
-        event = _event(identifier, by, "", "links-shown")
-        _record(config, structs.replace(event, sources=about))
-    if not links:
-        out.print("The cross-reference table has no record of any source about this person.")
-        return
-    shown = Table("source")
-    for heading in ("local id", "status"):
-        # What is typed off again is never broken by the width of a window while anything else can give way.
-        shown.add_column(heading, no_wrap=True, overflow="fold")
-    for heading in ("grade", "evidence", "decided by", "reason", "when", "what to do next"):
-        shown.add_column(heading, overflow="fold")
-    for link in links:
-        shown.add_row(*map(_plain, _row(link)))
-    out.print(shown)
+class UnknownPerson(DecisionRefused):
+    """Nobody has asked about this number here."""
+
+    def __init__(self) -> None:
+        message = "nobody has asked about this number here yet: ask for the person first, and check who it is"
+        super().__init__(ErrorCode.LINK_UNKNOWN, message)
 
 
-def _row(link: Link) -> tuple[str, ...]:
-    grades = [code.removeprefix(GRADE) for code in link.evidence if code.startswith(GRADE)]
-    evidence = " ".join(code for code in link.evidence if not code.startswith(GRADE))
-    decided = link.decided_by or f"rule {link.rules}"
-    when = f"{link.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    grade = " ".join(grades)
-    return link.source, link.local_id, link.status.value, grade, evidence, decided, link.reason, when, _next(link)
+class UnknownRecord(DecisionRefused):
+    """The record is not known as this person's."""
+
+    def __init__(self, linked: tuple[str, ...]) -> None:
+        message = "the record is not known as this person's: check the id, or say that it is to be blocked anyway"
+        super().__init__(ErrorCode.LINK_UNKNOWN, message)
+        self.linked = linked
+        """The local ids of the source that are linked to the person."""
 
 
-def _next(link: Link) -> str:
-    """What a steward does about a record that waits for one; nothing about one that is decided."""
-    if link.status not in (Standing.PRESENT_NOT_LINKED, Standing.HELD):
-        return ""
-    for code, advice in _ADVICE.items():
-        if code in link.evidence:
-            return advice
-    return "look it up in the source; if it is this person `link` it, if it is not `unlink` it"
+class SeenUnknown(Exception):
+    """It is unlinked, and who saw what the link showed cannot be read."""
+
+    code = "AUDIT_UNAVAILABLE"
+    issue_type = "no-store"
 
 
-@contextmanager
-def _opened(config: Config) -> Iterator[CrossReference]:
-    """The table, with every refusal as one that the command line prints."""
-    try:
-        table = CrossReference(config.crossref_path, clock=lambda: datetime.now(UTC))
-        try:
-            yield table
-        finally:
-            table.close()
-    except AuditUnavailable:
-        raise CommandError("the audit store cannot record this, so it is not done") from None
-    except (BadIdentifier, LinkConflict, StewardNeeded, CrossReferenceUnavailable) as problem:
-        raise CommandError(str(problem)) from None
+class Pair(Struct, frozen=True, kw_only=True):
+    """A source's record and the person it is, or is not."""
+
+    identifier: Identifier
+    """In its canonical form."""
+    source: str
+    local_id: str
 
 
-def _known(table: CrossReference, number: str, by: str) -> tuple[Identifier, str]:
-    """The person behind a number, an earlier one included. Nobody is made known by a decision: who is it about?"""
-    if not by.strip():
-        raise StewardNeeded("name the person who decides")
-    identifier = Identifier(system=NHS_NUMBER, value=normalise(number))
-    person = table.person_for(identifier)
-    if person is None:
-        raise CommandError(
-            "nobody has asked about this number here yet: run `sherwood query` for it first, and check who it is"
+class Stewardship:
+    """The table, the trail, and the sources that the steward may know of.
+
+    Every method raises CrossReferenceUnavailable or AuditUnavailable when one of them fails; then nothing was decided.
+    """
+
+    def __init__(
+        self,
+        crossref: CrossReference,
+        audit: Audit,
+        trail: Path,
+        sources: Mapping[str, SourceRef],
+        *,
+        restricted: bool = True,
+    ) -> None:
+        """`trail` is the audit trail's file. `restricted`: also about records that their source restricts."""
+        self._crossref = crossref
+        self._audit = audit
+        self._trail = trail
+        self._sources = sources
+        self._restricted = restricted
+
+    async def work_list(self, actor: Actor, *, after: int = 0, limit: int = 100) -> WorkList:
+        """What waits for a steward, the longest first. Recorded first: it says who is treated where."""
+        await self._audit.record(identity_event(actor, None, "", "work-list-shown"))
+        found, total = await self._crossref.waiting(
+            tuple(self._sources), restricted=self._restricted, after=after, limit=limit
         )
-    return identifier, person
+        return WorkList(items=tuple(self._item(link, identifier) for link, identifier in found), total=total)
 
+    async def known(self, identifier: Identifier, actor: Actor) -> str:
+        """The person behind a number, an earlier one too. Nobody is made known by a decision: who would it be about?"""
+        if not actor.user.strip():
+            raise StewardNeeded("name the person who decides")
+        person = await self._crossref.person_for(identifier)
+        if person is None:
+            raise UnknownPerson
+        return person
 
-def _refuse_anothers(table: CrossReference, source: str, local_id: str, person: str) -> None:
-    """Before the audit trail says that it was linked. The table refuses as well, should somebody be quicker."""
-    for link in table.standing(source, (local_id,))[local_id]:
-        if link.person != person and link.status is Standing.LINKED:
-            raise LinkConflict("this record is linked to another person: unlink it there first")
+    async def link(self, pair: Pair, actor: Actor, reason: str) -> LinkDecision:
+        """Decide that the record is the person. Raises DecisionRefused, LinkConflict, StewardNeeded."""
+        person, of_source = await self._about(pair, actor, reason)
+        for link in (await self._crossref.standing(pair.source, (pair.local_id,)))[pair.local_id]:
+            # Before the trail says that it was linked. The table refuses as well, should somebody be quicker.
+            if link.person != person and link.status in (Standing.LINKED, Standing.DOUBTED):
+                raise LinkConflict("this record is linked to another person: unlink it there first")
+        self._refuse_restricted(pair, of_source)
+        await self._audit.record(_event(pair, actor, "link"))
+        kept, before = await self._crossref.link(pair.source, pair.local_id, person, by=actor.user, reason=reason)
+        return self._decision(pair, kept, before)
 
+    async def unlink(self, pair: Pair, actor: Actor, reason: str, *, block_anyway: bool = False) -> Unlinked:
+        """Decide that it is not, and say who saw what the link showed. Raises DecisionRefused, StewardNeeded.
 
-def _not_known(source: str, local_id: str, of_source: list[Link]) -> str:
-    linked = ", ".join(link.local_id for link in of_source if link.status is Standing.LINKED)
-    return (
-        f"{source}'s record {local_id} is not known as this person's; linked are: {linked or 'none'}. "
-        "Check the id, or add --block-anyway to keep it from ever being linked."
-    )
-
-
-def _event(person: Identifier, by: str, source: str, what: str, **detail: str) -> AuditEvent:
-    steward = Actor(user=by.strip(), role="steward", organization="")
-    return identity_event(steward, f"{person.system}|{person.value}", source, what, **detail)
-
-
-def _record(config: Config, event: AuditEvent) -> None:
-    """Into the audit trail, before it happens."""
-
-    async def record() -> None:
-        audit = SqliteAudit(config.audit_path, clock=lambda: datetime.now(UTC))
+        A record that is not known as the person's is refused, unless it is to be blocked anyway. SeenUnknown: it is
+        done, and the trail cannot be read.
+        """
+        person, of_source = await self._about(pair, actor, reason)
+        if not block_anyway and all(link.local_id != pair.local_id for link in of_source):
+            # On the command line the refusal names this person's records, so it is a disclosure as well.
+            await self._audit.record(_event(pair, actor, "unlink-refused"))
+            raise UnknownRecord(tuple(link.local_id for link in of_source if link.status is Standing.LINKED))
+        self._refuse_restricted(pair, of_source)
+        numbers = [audited(each) for each in await self._crossref.identifiers(person)]
+        await self._audit.record(_event(pair, actor, "unlink"))
+        kept, before = await self._crossref.unlink(pair.source, pair.local_id, person, by=actor.user, reason=reason)
         try:
-            await audit.record(event)
-        finally:
-            await audit.close()
+            seen = await asyncio.to_thread(seen_over, self._trail, numbers, pair.source, pair.local_id)
+        except AuditUnavailable:
+            message = "it is unlinked, and who saw what it showed cannot be read now: unlink it again to be told"
+            raise SeenUnknown(message) from None
+        return Unlinked(decision=self._decision(pair, kept, before), seen_by=seen)
 
-    asyncio.run(record())
+    async def _about(self, pair: Pair, actor: Actor, reason: str) -> tuple[str, list[Link]]:
+        """The person, and what stands about records of this source; once all that was given can be meant."""
+        if pair.source not in self._sources:
+            there = ", ".join(sorted(self._sources)) or "none"
+            raise DecisionRefused(ErrorCode.ARGUMENT_INVALID, f"there is no such source; there are {there}")
+        if "/" not in pair.local_id or "\0" in pair.local_id:
+            message = "a local id is the resource type and the source's id, such as Patient/123"
+            raise DecisionRefused(ErrorCode.ARGUMENT_INVALID, message)
+        if not reason.strip():
+            raise DecisionRefused(ErrorCode.ARGUMENT_INVALID, "say why: the reason is kept with the decision")
+        person = await self.known(pair.identifier, actor)
+        return person, [link for link in await self._crossref.links(person) if link.source == pair.source]
+
+    def _refuse_restricted(self, pair: Pair, of_source: Sequence[Link]) -> None:
+        here = next((link for link in of_source if link.local_id == pair.local_id), None)
+        if here is not None and RESTRICTED in here.evidence and not self._restricted:
+            message = "only a steward who may see what is restricted decides about this record"
+            raise DecisionRefused(ErrorCode.ACCESS_DENIED, message)
+
+    def _item(self, link: Link, identifier: Identifier) -> WorkItem:
+        grade, codes = evidence_of(link)
+        return WorkItem(
+            identifier=identifier,
+            source=self._sources[link.source],
+            local_id=link.local_id,
+            status=LinkStanding(link.status.value),
+            grade=grade,
+            evidence=codes,
+            explanation=explained(codes),
+            advice=advice(link),
+            since=link.at,
+            place=link.seq,
+        )
+
+    def _decision(self, pair: Pair, kept: Link, before: Standing | None) -> LinkDecision:
+        return LinkDecision(
+            identifier=pair.identifier,
+            source=self._sources[pair.source],
+            local_id=pair.local_id,
+            before=LinkStanding(before.value) if before is not None else None,
+            status=LinkStanding(kept.status.value),
+            decided_by=kept.decided_by or "",
+            reason=kept.reason,
+            at=kept.at,
+        )
 
 
-def _plain(text: str) -> Text:
-    """As it was written, without what would steer a terminal or is invisible: local ids are a source's own words."""
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+def _event(pair: Pair, actor: Actor, what: str) -> AuditEvent:
+    return identity_event(actor, audited(pair.identifier), pair.source, what, record=pair.local_id)

@@ -37,11 +37,12 @@ from gateway.audit import AuditUnavailable
 from gateway.config import ConfigError
 from gateway.delivery import EVENTS, GRAPHQL_JSON, JSON, MULTIPART, Delivery, Frame
 from gateway.documents import documents_of
-from gateway.operation import Operations, invalid, refusal
+from gateway.operation import Operations, changes_something, invalid, refusal
 from gateway.service import RequestGateway, Service
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
-from schema.gql.root import Context, build_schema
+from schema.gql.request import Context
+from schema.gql.root import build_schema
 
 log = structlog.get_logger(__name__)
 
@@ -137,6 +138,8 @@ class GraphQLEndpoint:
             response = Response(status_code=400)  # for nobody: the caller left while sending
         except _Rejected as rejected:
             response = JSONResponse(rejected.frame, status_code=rejected.status)
+            if rejected.status == 405:
+                response.headers["Allow"] = "POST"
         except NotAuthenticated as problem:
             frame = refusal(ErrorCode.NOT_AUTHENTICATED, str(problem))
             response = JSONResponse(frame, status_code=401, headers={"WWW-Authenticate": "Bearer"})
@@ -174,6 +177,9 @@ class GraphQLEndpoint:
                 status_code=400 if graphql_json else 200,
                 media_type=GRAPHQL_JSON if graphql_json else JSON,
             )
+        if request.method == "GET" and changes_something(document, operation_name):
+            # GraphQL over HTTP: a link that somebody follows must not decide anything.
+            raise _Rejected(405, ErrorCode.BAD_REQUEST, "A mutation is sent with POST.")
         said = self._operations.run(document, variables, operation_name, Context(bound))
         if how is Delivery.PARTS_2022:
             said = delivery.in_the_form_of_2022(said)

@@ -34,6 +34,9 @@ from schema.model.fact import Fact
 LINKED_BY_STEWARD = "link:steward"
 MERGED_BY_SOURCE = "source-merge:survivor-certain"
 LINK_ELSEWHERE = "link:other-person"
+LINK_BLOCKED = "link:blocked"
+LINK_DOUBTED = "link:doubted"
+_HOLDING = (Standing.LINKED, Standing.DOUBTED)
 
 
 class Verdict(Enum):
@@ -45,7 +48,7 @@ class Verdict(Enum):
     STEWARD = "steward"
     """Only a steward is told: possible, or vetoed."""
     BLOCKED = "blocked"
-    """A person decided that it is not."""
+    """It would be admitted, but a person decided that it is not. What would be held anyway is held as if nobody had."""
     MISMATCH = "mismatch"
     """It is not the person asked for: IDENTITY_MISMATCH, audited, and counted by the breaker."""
     NOT_MEANT = "not-meant"
@@ -139,6 +142,8 @@ class _Case(Struct):
     vetoes: tuple[str, ...] = ()
     verdict: Verdict | None = None
     notes: tuple[str, ...] = ()
+    blocked: bool = False
+    """Whatever else is to be said of it, a person decided that it is not theirs."""
 
 
 def admit(
@@ -206,12 +211,9 @@ def _judge(
     found = (v for record, g in zip(case.records, gradings, strict=True) for v in vetoes(reference, record, g))
     case.vetoes = tuple(dict.fromkeys(found))
     here = next((link for link in links if link.person == person), None)
-    elsewhere = any(link.status is Standing.LINKED and link.person != person for link in links)
-    if elsewhere:
+    if _elsewhere(person, links):
         case.notes = (LINK_ELSEWHERE,)
         case.verdict = Verdict.MISMATCH if worst.grade is Grade.CERTAINLY_NOT else Verdict.STEWARD
-    elif here is not None and here.status is Standing.BLOCKED:
-        case.notes, case.verdict = ("link:blocked",), Verdict.BLOCKED
     elif here is not None and here.status is Standing.LINKED:
         case.notes = ("link:automatic" if here.decided_by is None else LINKED_BY_STEWARD,)
         case.verdict = _linked(here, worst, case.vetoes)
@@ -220,6 +222,20 @@ def _judge(
             # Held because another record of the source contradicts it: that one may only not have come this time.
             case.vetoes = (*case.vetoes, REGISTRATIONS_DISAGREE)
         case.verdict = _unlinked(worst, case.vetoes)
+        if here is not None and here.status is Standing.DOUBTED:
+            case.notes = (LINK_DOUBTED,)
+            if case.verdict is Verdict.NO_DEMOGRAPHICS:
+                case.verdict = Verdict.STEWARD
+        if here is not None and here.status is Standing.BLOCKED:
+            case.blocked = True
+            if case.verdict is Verdict.ADMITTED:
+                # Of what is held anyway nothing says that a person has decided: the view is what it was before a link.
+                case.notes, case.verdict = (LINK_BLOCKED,), Verdict.BLOCKED
+
+
+def _elsewhere(person: str | None, links: tuple[Link, ...]) -> bool:
+    """Whether the record is held to be somebody else's; a doubt about that does not make it this person's."""
+    return any(link.status in _HOLDING and link.person != person for link in links)
 
 
 def _linked(link: Link, grading: Grading, found: tuple[str, ...]) -> Verdict:
@@ -283,7 +299,7 @@ def _follow_merges(cases: dict[str, _Case]) -> None:
         certain = last.grading is not None and last.grading.grade is Grade.CERTAIN
         if before[survivor] is Verdict.ADMITTED and certain:
             stopped = {NUMBERS_DIFFER, RESTRICTED, WITHDRAWN} & set(case.vetoes) or LINK_ELSEWHERE in case.notes
-            if case.verdict is not Verdict.BLOCKED and not stopped:
+            if not case.blocked and not stopped:
                 case.verdict, case.notes = Verdict.ADMITTED, (*case.notes, MERGED_BY_SOURCE)
         elif case.verdict is Verdict.ADMITTED:
             case.verdict, case.notes = Verdict.STEWARD, (*case.notes, "source-merge:survivor-not-certain")
@@ -319,12 +335,12 @@ def _compare_registrations(cases: dict[str, _Case], rules: Rules) -> None:
 
 
 def _without_demographics(person: str | None, links: tuple[Link, ...]) -> Verdict:
-    """Facts whose subject's demographics did not come: shown only when that local id is linked already."""
-    if any(link.status is Standing.LINKED and link.person != person for link in links):
+    """Facts whose subject's demographics did not come: shown only when that local id is linked, and not in doubt."""
+    if _elsewhere(person, links):
         return Verdict.MISMATCH
     here = next((link.status for link in links if link.person == person), None)
-    if here is Standing.BLOCKED:
-        return Verdict.BLOCKED
+    if here is Standing.DOUBTED:
+        return Verdict.STEWARD
     return Verdict.ADMITTED if here is Standing.LINKED and person is not None else Verdict.NO_DEMOGRAPHICS
 
 

@@ -8,29 +8,6 @@ from msgspec import Struct, structs
 
 from gateway.identity.grade import Grade
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, person TEXT NOT NULL, source TEXT, local_id TEXT,
-    evidence TEXT NOT NULL, rules TEXT NOT NULL, decided_by TEXT, reason TEXT NOT NULL,
-    system TEXT, value TEXT, current INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_person ON events (person);
-CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'append-only'); END;
-CREATE TRIGGER IF NOT EXISTS events_keep BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'append-only'); END;
-CREATE TABLE IF NOT EXISTS links (
-    source TEXT NOT NULL, local_id TEXT NOT NULL, person TEXT NOT NULL, status TEXT NOT NULL, evidence TEXT NOT NULL,
-    rules TEXT NOT NULL, decided_by TEXT, reason TEXT NOT NULL, at TEXT NOT NULL, seq INTEGER NOT NULL,
-    PRIMARY KEY (source, local_id, person)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS one_person ON links (source, local_id) WHERE status = 'LINKED';
-CREATE INDEX IF NOT EXISTS links_person ON links (person);
-CREATE TABLE IF NOT EXISTS identifiers (
-    system TEXT NOT NULL, value TEXT NOT NULL, person TEXT NOT NULL, current INTEGER NOT NULL, seq INTEGER NOT NULL,
-    PRIMARY KEY (system, value)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS identifiers_person ON identifiers (person);
-"""
-
 
 class LinkConflict(Exception):
     """The record is linked to somebody else."""
@@ -60,6 +37,10 @@ class EventKind(Enum):
     RELEASE = "release"
     """What was present or held has turned out to be somebody else's."""
     LINK = "link"
+    DOUBT = "doubt"
+    """A linked record has come with demographics that contradict the person."""
+    CONFIRM = "confirm"
+    """A doubted one has come with demographics that grade certain."""
     UNLINK = "unlink"
 
 
@@ -68,6 +49,9 @@ class Standing(Enum):
 
     LINKED = "LINKED"
     """It is this person."""
+    DOUBTED = "DOUBTED"
+    """It was linked, and has since contradicted the person. Nothing of it is shown until it grades certain again, or a
+    person decides; nor may it be linked to anybody else."""
     PRESENT_NOT_LINKED = "PRESENT_NOT_LINKED"
     """It may be this person: a viewer is told that there is a record, and nothing of it."""
     HELD = "HELD"
@@ -75,6 +59,9 @@ class Standing(Enum):
     BLOCKED = "BLOCKED"
     """A person decided that it is not."""
 
+
+WAITING = (Standing.DOUBTED, Standing.PRESENT_NOT_LINKED, Standing.HELD)
+"""What waits for a steward."""
 
 GRADE = "grade:"
 """What the code of the record's own grade begins with, among the evidence of whatever the gateway found by itself."""
@@ -127,29 +114,39 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """What is to be made of it: possible for whatever is a steward's to decide, however well it grades."""
     evidence: tuple[str, ...]
     rules: str
+    after: int | None = None
+    """The event that had decided what stood about the pair when this was found, 0 when nothing did. When something else
+    has been decided since, this changes nothing: it was found without knowing that. Null: whatever stands."""
 
 
 def follows(proposal: Proposal, standing: Link | None) -> EventKind | None:
     """What the gateway's own finding makes of what stands for the pair; None when it changes nothing.
 
-    What a person decided is never changed. A link stays until a person ends it, for the guard withholds by itself what
-    no longer fits, and a link that vanished would take the facts of a record without demographics with it. What waits
-    for a steward is kept up to date, and leaves the list when it turns out to be the person's or certainly not.
+    A block is never changed. A link stays as well, for one that vanished would take the facts of a record without
+    demographics with it; but one whose record comes to contradict the person is doubted, a steward's too, since the
+    local id may have been given to somebody else. The first contradiction is what a steward is told. What waits for a
+    steward is kept up to date, and leaves the list when it turns out to be the person's or certainly not.
     """
-    status = standing.status if standing is not None else None
-    if standing is not None and (status is Standing.BLOCKED or standing.decided_by is not None):
+    if proposal.after is not None and proposal.after != (standing.seq if standing is not None else 0):
         return None
-    waiting = status in (Standing.PRESENT_NOT_LINKED, Standing.HELD)
+    status = standing.status if standing is not None else None
+    certain = proposal.grade is Grade.CERTAIN
+    if status is Standing.BLOCKED:
+        return None
+    if status is Standing.LINKED:
+        return None if certain else EventKind.DOUBT
+    if status is Standing.DOUBTED:
+        return EventKind.CONFIRM if certain else None
     match proposal.grade:
         case Grade.CERTAIN:
-            return EventKind.LINK if status is not Standing.LINKED else None
+            return EventKind.LINK
         case Grade.PROBABLE:
-            return EventKind.PRESENT if status in (None, Standing.HELD) else None
+            return EventKind.PRESENT if status is not Standing.PRESENT_NOT_LINKED else None
         case Grade.POSSIBLE:
             told = status is Standing.HELD and standing is not None and standing.evidence == proposal.evidence
-            return EventKind.HOLD if status is not Standing.LINKED and not told else None
+            return EventKind.HOLD if not told else None
         case Grade.CERTAINLY_NOT:
-            return EventKind.RELEASE if waiting else None
+            return EventKind.RELEASE if status is not None else None
 
 
 Links = dict[tuple[str, str, str], Link]
@@ -161,7 +158,9 @@ _STATUS = {
     EventKind.HOLD: Standing.HELD,
     EventKind.UNLINK: Standing.BLOCKED,
 }
-_STRENGTH = (Standing.HELD, Standing.PRESENT_NOT_LINKED, Standing.LINKED, Standing.BLOCKED)
+_STRENGTH = (Standing.HELD, Standing.PRESENT_NOT_LINKED, Standing.DOUBTED, Standing.LINKED, Standing.BLOCKED)
+_SAME_DECISION = {EventKind.DOUBT: Standing.DOUBTED, EventKind.CONFIRM: Standing.LINKED}
+"""What changes how a link stands, and not who decided it."""
 
 
 def fold(
@@ -184,6 +183,16 @@ def fold(
             continue
         elif event.kind is EventKind.RELEASE:
             links.pop((event.source, event.local_id, event.person), None)
+        elif event.kind in _SAME_DECISION:
+            key = (event.source, event.local_id, event.person)
+            links[key] = structs.replace(
+                links[key],
+                status=_SAME_DECISION[event.kind],
+                evidence=event.evidence,
+                rules=event.rules,
+                at=event.at,
+                seq=event.seq,
+            )
         else:
             links[event.source, event.local_id, event.person] = Link(
                 source=event.source,

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from schema.model.clinical import Patient
+from schema.model.stewardship import LinkDecision, Unlinked, WorkList
 from schema.model.values import Identifier
 from schema.model.view import (
     Discrepancy,
@@ -58,8 +59,35 @@ class PatientRecordPort(Protocol):
         ...
 
 
+class StewardPort(Protocol):
+    """Decisions about identity by the caller of one request.
+
+    Everything raises QueryError: access denied for anybody who is no steward, bad input, nothing known of the person or
+    the record, linked to somebody else, or that it cannot be recorded, and then it is not done.
+    """
+
+    async def work_list(self, limit: int, after: int) -> WorkList:
+        """What waits for a steward, the longest first: `limit` at most, those behind the place `after`."""
+        ...
+
+    async def link(self, identifier: Identifier, source: str, local_id: str, reason: str) -> LinkDecision:
+        """Decide that the record is the person."""
+        ...
+
+    async def unlink(
+        self, identifier: Identifier, source: str, local_id: str, reason: str, *, block_anyway: bool
+    ) -> Unlinked:
+        """Decide that it is not, and say who saw what it showed."""
+        ...
+
+
 class GatewayPort(Protocol):
     """The gateway, bound to one request: its actor, purpose and time of receipt."""
+
+    @property
+    def steward(self) -> StewardPort:
+        """What a data steward may ask and decide."""
+        ...
 
     async def patient(
         self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]

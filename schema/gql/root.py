@@ -13,27 +13,14 @@ from schema.gql.connection import Connection, page
 from schema.gql.derive import listed, optional, resolve, summary, value_type
 from schema.gql.faces import SectionType, extra_types, faces_of
 from schema.gql.journey import DiscrepancyType, TimelineConnection, cut
-from schema.gql.ports import GatewayPort, PatientRecordPort
+from schema.gql.ports import PatientRecordPort
+from schema.gql.request import Context, IdentifierInput
 from schema.gql.scalars import SCALAR_MAP, Duration
+from schema.gql.stewardship import Mutation, work_list_field
 from schema.model.clinical import FACT_TYPES, SECTIONS, Patient
 from schema.model.fact import Fact
 from schema.model.values import Identifier
 from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus, TerminologyUsed
-
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
-
-
-class Context:
-    """What the gateway hands to every resolver of one request."""
-
-    def __init__(self, gateway: GatewayPort) -> None:
-        self.gateway = gateway
-
-
-@strawberry.input(description="A person's number within a system.")
-class IdentifierInput:
-    value: str = strawberry.field(description="The number; spaces do not matter.")
-    system: str = strawberry.field(default=NHS_NUMBER, description="URI of the number's system.")
 
 
 def _section_name(section: str) -> str:
@@ -221,12 +208,14 @@ class Query:
     sources: Any = strawberry.field(
         resolver=_sources, graphql_type=listed(value_type(SourceRef)), description="Every configured source."
     )
+    work_list: Any = work_list_field()
 
 
 def build_schema() -> strawberry.Schema:
     """The executable schema. `@defer` and `@stream` are enabled."""
     return strawberry.Schema(
         Query,
+        mutation=Mutation,
         types=extra_types(),
         config=StrawberryConfig(
             default_resolver=resolve,

@@ -155,8 +155,11 @@ def test_demographics_that_contradict_themselves_about_whose_they_are_are_nobody
         ([], Verdict.NO_DEMOGRAPHICS),
         ([link("Patient/1")], Verdict.ADMITTED),
         ([link("Patient/1", status=Standing.PRESENT_NOT_LINKED)], Verdict.NO_DEMOGRAPHICS),
-        ([link("Patient/1", status=Standing.BLOCKED, by="J. Steward")], Verdict.BLOCKED),
+        ([link("Patient/1", status=Standing.BLOCKED, by="J. Steward")], Verdict.NO_DEMOGRAPHICS),
+        ([link("Patient/1", status=Standing.DOUBTED)], Verdict.STEWARD),
+        ([link("Patient/1", status=Standing.DOUBTED, by="J. Steward")], Verdict.STEWARD),
         ([link("Patient/1", person="another")], Verdict.MISMATCH),
+        ([link("Patient/1", person="another", status=Standing.DOUBTED)], Verdict.MISMATCH),
     ],
 )
 def test_facts_without_demographics_are_admitted_only_over_a_link(links: list[Link], verdict: Verdict) -> None:
@@ -186,6 +189,36 @@ def test_facts_without_demographics_are_admitted_only_over_a_link(links: list[Li
 def test_a_link_does_not_outlive_its_reasons(changes: dict[str, Any], standing: Link, verdict: Verdict) -> None:
     found = judge([record(**changes), condition()], standing)
     assert [f.verdict for f in found.findings] == [verdict]
+
+
+@pytest.mark.parametrize("by", [None, "J. Steward"])
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, Verdict.ADMITTED),
+        ({"names": (name("Michael", "Seward"),), "addresses": ()}, Verdict.PRESENT_NOT_LINKED),
+        ({"identifiers": (), "names": (), "birth_date": None, "addresses": ()}, Verdict.STEWARD),
+        ({"birth_date": "1941-03-14"}, Verdict.STEWARD),
+        (STRANGER, Verdict.MISMATCH),
+    ],
+)
+def test_a_doubted_link_proves_nothing_until_the_record_grades_certain(
+    changes: dict[str, Any], verdict: Verdict, by: str | None
+) -> None:
+    found = judge([record(**changes), condition()], link("Patient/1", status=Standing.DOUBTED, by=by))
+    assert [f.verdict for f in found.findings] == [verdict]
+    assert bool(found.facts) is (verdict is Verdict.ADMITTED)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"names": (name("Michaela"),)}, {"birth_date": "1941-03-14"}, {"restricted": True}, STRANGER]
+)
+def test_what_would_be_held_anyway_is_held_as_before_when_a_steward_has_linked_and_unlinked_it(
+    changes: dict[str, Any],
+) -> None:
+    facts: list[Fact] = [record(**changes), condition()]
+    assert judge(facts, link("Patient/1", status=Standing.BLOCKED, by="J. Steward")) == judge(facts)
+    assert judge([condition()], link("Patient/1", status=Standing.BLOCKED, by="J. Steward")) == judge([condition()])
 
 
 def test_two_registrations_that_agree_are_both_linked() -> None:

@@ -9,10 +9,9 @@ from datetime import datetime
 from msgspec import Struct
 
 from adapters.hl7v2.feed.identity import Person, Tie
+from adapters.sdk.durable import StoreUnavailable
 
-
-class StoreUnavailable(Exception):
-    """The message could not be made durable, or nothing can be read: nobody may be told otherwise."""
+__all__ = ["Decision", "Found", "Kept", "LinkRefused", "Received", "State", "StoreUnavailable"]
 
 
 class LinkRefused(Exception):

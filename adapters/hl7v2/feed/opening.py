@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from adapters.hl7v2.feed.settings import FeedSettings
-from adapters.hl7v2.feed.sqlite import SqliteDatabase
-from adapters.hl7v2.feed.store import Database, Reader, Store, now
+from adapters.hl7v2.feed.statements import tables
+from adapters.hl7v2.feed.store import Reader, Store, now
+from adapters.sdk.durable import Database, sqlite
 
 
 def reader(settings: FeedSettings) -> Reader:
@@ -31,7 +32,7 @@ async def open_store(settings: FeedSettings, clock: Callable[[], datetime] = now
 
 def _database(settings: FeedSettings) -> Database:
     if not settings.on_server:
-        return SqliteDatabase(settings.file)
-    from adapters.hl7v2.feed.postgresql import PostgresqlDatabase
+        return sqlite.SqliteDatabase(settings.file, lambda: tables(sqlite.KEY, sqlite.BYTES))
+    from adapters.sdk.durable import postgresql
 
-    return PostgresqlDatabase(settings)
+    return postgresql.PostgresqlDatabase(settings.server, lambda: tables(postgresql.KEY, postgresql.BYTES))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from adapters.hl7v2.settings import ReadingSettings
+from adapters.sdk.durable.server import Server, checked
 from adapters.sdk.secrets import Secret
 
 Family = Literal["ADT", "ORU", "SIU", "MDM", "RDE", "VXU", "REF"]
@@ -72,16 +72,7 @@ class FeedSettings(ReadingSettings):
             raise ValueError("write the path of a file, or postgresql://user@host/database")
         if "://" not in store:
             return str(Path((info.context or {}).get("folder", "")) / store)
-        try:
-            url = urlsplit(store)
-            password, complete = url.password, url.hostname and url.username and url.path.strip("/") and url.port != 0
-        except ValueError:
-            raise ValueError("is not a URL") from None
-        if url.scheme != "postgresql" or not complete or url.query or url.fragment:
-            raise ValueError("a URL names the user, the host and the database: postgresql://user@host/database")
-        if password is not None:
-            raise ValueError("a URL carries no password: write store_password = env:NAME or file:path")
-        return store
+        return checked(store)
 
     @field_validator("messages", "processing")
     @classmethod
@@ -111,9 +102,9 @@ class FeedSettings(ReadingSettings):
         return "://" in self.store
 
     @property
-    def server(self) -> SplitResult:
-        """The parts of the URL."""
-        return urlsplit(self.store)
+    def server(self) -> Server:
+        """PostgreSQL: where it is."""
+        return Server(url=self.store, password=self.store_password, tls=self.store_tls, ca=self.store_ca)
 
     @property
     def file(self) -> Path:

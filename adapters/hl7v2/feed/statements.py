@@ -1,33 +1,17 @@
 """What is done to the tables of a feed, written once for every database.
 
-A script yields statements and is sent the rows of each; whoever runs it opens the transaction around it. The SQL is
-what SQLite 3.35 and PostgreSQL 12 have in common, parameters written $1, $2. Messages are only ever added, and so are
-decisions by hand: the latest one about a message stands.
+What a script is and who runs it is in `adapters.sdk.durable`. Messages are only ever added, and so are decisions by
+hand: the latest one about a message stands.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, TypeVar
-
-from msgspec import Struct
+from typing import Any
 
 from adapters.hl7v2.feed.kept import Decision, Found, Kept, LinkRefused, Received, State
-
-T = TypeVar("T")
-
-Rows = Sequence[Sequence[Any]]
-
-
-class Statement(Struct, frozen=True):
-    """One statement and its parameters."""
-
-    text: str
-    values: tuple[Any, ...] = ()
-
-
-Script = Generator[Statement, Rows, T]
+from adapters.sdk.durable import Script, Statement, marks
 
 SHORTEST_ID = 12
 """Hexadecimal digits by which a message may be named."""
@@ -161,11 +145,11 @@ def _together(number: str) -> Script[set[str]]:
 
 
 def _messages(group: list[str], limit: int) -> Script[Found]:
-    marks = _marks(len(group))
-    by_hand = yield Statement(f"SELECT digest, number {_LINKED} AND number IN {marks}", tuple(group))
+    wanted = marks(len(group))
+    by_hand = yield Statement(f"SELECT digest, number {_LINKED} AND number IN {wanted}", tuple(group))
     rows = yield Statement(
-        f"SELECT raw FROM message WHERE seq IN (SELECT seq FROM person WHERE number IN {marks} "  # noqa: S608
-        f"UNION SELECT link.message {_LINKED} AND number IN {marks}) ORDER BY seq DESC LIMIT ${len(group) + 1}",
+        f"SELECT raw FROM message WHERE seq IN (SELECT seq FROM person WHERE number IN {wanted} "  # noqa: S608
+        f"UNION SELECT link.message {_LINKED} AND number IN {wanted}) ORDER BY seq DESC LIMIT ${len(group) + 1}",
         (*group, limit + 1),
     )
     return Found(
@@ -259,10 +243,6 @@ def _kept(row: Sequence[Any]) -> Kept:
     return Kept(id=digest.hex(), received=received, sender=sender, control=control, type=kind, raw=raw)
 
 
-def _marks(count: int, after: int = 0) -> str:
-    return f"({', '.join(f'${after + number}' for number in range(1, count + 1))})"
-
-
 def _insert(head: str, rows: Sequence[tuple[Any, ...]], tail: str = "") -> Statement:
     places = _places(len(rows[0]), len(rows))
     return Statement(f"{head} VALUES {places} {tail}", tuple(value for row in rows for value in row))
@@ -270,7 +250,7 @@ def _insert(head: str, rows: Sequence[tuple[Any, ...]], tail: str = "") -> State
 
 @lru_cache(maxsize=1024)
 def _places(width: int, rows: int) -> str:
-    return ", ".join(_marks(width, at * width) for at in range(rows))
+    return ", ".join(marks(width, at * width) for at in range(rows))
 
 
 def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[tuple[Any, ...]]]:

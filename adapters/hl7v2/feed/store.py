@@ -1,6 +1,6 @@
 """Where a feed's messages are kept: whole, in order of arrival, and durable before anybody is told that they are.
 
-What is done to the tables is in `statements`, once for every database; a `Database` (`sqlite`, `postgresql`) runs it.
+What is done to the tables is in `statements`, once for every database; a `Database` (`adapters.sdk.durable`) runs it.
 A message and the numbers it is found by are one transaction, and the row number is the cursor of the feed. One
 transaction is under way at a time; what arrives meanwhile goes into the next one. The same bytes again add nothing:
 MSH-10 alone is not unique, and the sender, the facility and MSH-10 are among the bytes.
@@ -12,35 +12,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self
 
 from adapters.hl7v2.feed import statements
 from adapters.hl7v2.feed.kept import Decision, Found, Kept, Received, State, StoreUnavailable
-from adapters.hl7v2.feed.statements import Script
-
-T = TypeVar("T")
+from adapters.sdk.durable import Database
 
 MOST_IN_A_COMMIT = 256
 MOST_WAITING = 4096
 """Messages that may wait for the disk; more are refused, and their senders try again."""
-
-
-class Database(Protocol):
-    """What runs a script of statements in one transaction. Every method raises StoreUnavailable when it cannot."""
-
-    async def open(self) -> None:
-        """Make ready for writing: the tables exist, and a commit is known to wait for the disk."""
-        ...
-
-    async def read(self, script: Script[T]) -> T:
-        """One snapshot, and nothing is changed. Works without `open`."""
-        ...
-
-    async def write(self, script: Script[T]) -> T:
-        """Returns when the transaction is durable. What the script raises undoes it and is passed on."""
-        ...
-
-    async def close(self) -> None: ...
 
 
 def now() -> datetime:

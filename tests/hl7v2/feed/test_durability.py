@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from adapters.hl7v2.feed import FeedSettings, StoreUnavailable, open_store
-from adapters.hl7v2.feed.sqlite import require_durable
 from adapters.hl7v2.mllp import frame
+from adapters.sdk.durable.sqlite import require_durable
 from tests.hl7v2.feed import stores
 from tests.hl7v2.feed.conftest import PID, message
 from tests.support.mllp_sender import Sender

@@ -13,6 +13,7 @@ from adapters.hl7v2.feed import FeedSettings, Hl7v2FeedAdapter, StoreUnavailable
 from adapters.hl7v2.feed.identity import Person
 from adapters.hl7v2.feed.kept import Received
 from adapters.sdk import Ask, SettingsError, SourceUnavailable
+from adapters.sdk.durable.postgresql import ONE_WRITER
 from adapters.sdk.secrets import Secret
 from adapters.testing.conformance import call
 from tests.hl7v2.feed import stores
@@ -168,7 +169,7 @@ async def test_a_writer_takes_no_row_number_before_the_one_in_front_of_it_has_co
         in_front = await asyncpg.connect(database)
         try:
             async with in_front.transaction(), asyncio.timeout(30):
-                await in_front.execute("UPDATE tally SET messages = messages")
+                await in_front.execute(ONE_WRITER)  # as every writer begins
                 behind = asyncio.ensure_future(store.keep(Received(raw=message("ADT^A08", PID))))
                 while not await in_front.fetchval(waiting):
                     assert not behind.done()

@@ -1,4 +1,4 @@
-"""The tables of a feed in a PostgreSQL database of its own, through asyncpg.
+"""Tables in a PostgreSQL database of their own, through asyncpg.
 
 PostgreSQL 15 section 30.1 (reliability) and 20.5 (fsync, synchronous_commit): a commit has returned only when the log
 is on the server's disk. A server that is configured otherwise is refused, at the start and in every transaction, for it
@@ -7,14 +7,13 @@ and come back.
 """
 
 import asyncio
-import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from adapters.hl7v2.feed.kept import StoreUnavailable
-from adapters.hl7v2.feed.settings import FeedSettings
-from adapters.hl7v2.feed.statements import Script, tables
-from adapters.sdk import SettingsError
+from adapters.sdk.durable import Script, StoreUnavailable
+from adapters.sdk.durable.server import Server
+from adapters.sdk.errors import SettingsError
 
 T = TypeVar("T")
 
@@ -23,20 +22,24 @@ Pool = Any
 """Those of asyncpg, which has no types."""
 
 _CONNECT_WITHIN_S = 5.0
-_ANSWER_WITHIN_S = 30.0
 _READERS = 4
 _DURABLE = "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit"
-_ONE_WRITER = f"{_DURABLE} FROM tally FOR UPDATE"
-"""Writers wait for one another, so that rows are numbered in the order in which they become visible."""
-_ONE_MAKER = "SELECT pg_advisory_xact_lock(4277009)"
-"""CREATE IF NOT EXISTS fails when two do it at the same time."""
+ONE_WRITER = "SELECT pg_advisory_xact_lock(4277009)"
+"""Until the end of the transaction, for whoever writes to this database: rows are numbered in the order in which they
+become visible, a script reads what the one before it has written, and tables are not made by two at the same time."""
+
+KEY, BYTES = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"
+"""PostgreSQL's words for a row number and for bytes."""
 
 
 class PostgresqlDatabase:
     """`Database` on a server; used by one event loop."""
 
-    def __init__(self, settings: FeedSettings) -> None:
-        """Connects to nothing yet. Raises SettingsError when the driver or the certificate is missing."""
+    def __init__(self, server: Server, tables: Callable[[], Script[None]], *, answer_within_s: float = 30.0) -> None:
+        """Connects to nothing yet; `tables` makes what is not there.
+
+        Raises SettingsError when the driver or the certificate is missing.
+        """
         try:
             import asyncpg  # type: ignore[import-untyped]
         except ImportError:
@@ -45,7 +48,12 @@ class PostgresqlDatabase:
             ) from None
         self._driver = asyncpg
         self._failures = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-        self._how = _connecting(settings)
+        self._tables = tables
+        self._how = server.connecting() | {
+            "timeout": _CONNECT_WITHIN_S,
+            "command_timeout": answer_within_s,
+            "server_settings": {"application_name": "sherwood"},
+        }
         self._writer: Connection | None = None
         self._writing = asyncio.Lock()
         self._readers: Pool | None = None
@@ -75,7 +83,8 @@ class PostgresqlDatabase:
             try:
                 connection = await self._connected()
                 async with connection.transaction():
-                    await _require_durable(connection, _ONE_WRITER)
+                    await connection.execute(ONE_WRITER)
+                    await _require_durable(connection)
                     return await _run(connection, script)
             except self._failures:
                 self._drop()
@@ -101,10 +110,10 @@ class PostgresqlDatabase:
         if self._writer is None or self._writer.is_closed():
             connection = await self._driver.connect(**self._how)
             try:
-                await _require_durable(connection, _DURABLE)
+                await _require_durable(connection)
                 async with connection.transaction():
-                    await connection.execute(_ONE_MAKER)
-                    await _run(connection, tables("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"))
+                    await connection.execute(ONE_WRITER)
+                    await _run(connection, self._tables())
             except BaseException:
                 connection.terminate()
                 raise
@@ -124,9 +133,9 @@ class PostgresqlDatabase:
             return self._readers
 
 
-async def _require_durable(connection: Connection, question: str) -> None:
+async def _require_durable(connection: Connection) -> None:
     """Raises StoreUnavailable unless a commit waits for the server's disk: either may be changed while it runs."""
-    for name, standing in (await connection.fetchrow(question)).items():
+    for name, standing in (await connection.fetchrow(_DURABLE)).items():
         if standing == "off":
             raise StoreUnavailable(f"the store's server has {name} off: what it commits may be lost")
 
@@ -143,29 +152,5 @@ async def _run(connection: Connection, script: Script[T]) -> T:
 
 
 def _text(value: str) -> str:
-    """PostgreSQL's text holds no NUL; the message itself is kept as bytes."""
+    """PostgreSQL's text holds no NUL: what must be kept to the letter is kept as bytes."""
     return value.replace("\0", "\ufffd")
-
-
-def _connecting(settings: FeedSettings) -> dict[str, Any]:
-    """How to connect: what asyncpg's `connect` and `create_pool` take."""
-    where = settings.server
-    tls: ssl.SSLContext | bool = False
-    if settings.store_tls:
-        try:
-            tls = ssl.create_default_context(cafile=settings.store_ca)
-        except OSError:
-            raise SettingsError("store_ca cannot be read: is the path right, and is the file PEM?") from None
-    secret = settings.store_password
-    return {
-        "host": where.hostname,
-        "port": where.port or 5432,
-        "user": where.username,
-        "database": where.path.strip("/"),
-        # Read whenever a connection is made, so that a rotated one is noticed.
-        "password": secret.reveal if secret is not None else None,
-        "ssl": tls,
-        "timeout": _CONNECT_WITHIN_S,
-        "command_timeout": _ANSWER_WITHIN_S,
-        "server_settings": {"application_name": "sherwood"},
-    }

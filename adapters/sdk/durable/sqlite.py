@@ -1,7 +1,7 @@
-"""The tables of a feed in one SQLite file: write-ahead log, synchronous FULL, one thread that writes.
+"""Tables in one SQLite file: write-ahead log, synchronous FULL, one thread that writes.
 
 sqlite.org/pragma.html#pragma_synchronous: with these a commit has returned only when the log is on the disk. Several
-processes may read; those that write (the listener, an operator's link) wait for one another.
+processes may read; those that write wait for one another.
 """
 
 import asyncio
@@ -13,18 +13,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from adapters.hl7v2.feed.kept import StoreUnavailable
-from adapters.hl7v2.feed.statements import Rows, Script, Statement, tables
+from adapters.sdk.durable import Rows, Script, Statement, StoreUnavailable
 
 T = TypeVar("T")
+
+KEY, BYTES = "INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"
+"""SQLite's words for a row number and for bytes."""
 
 
 class SqliteDatabase:
     """`Database` in one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tables: Callable[[], Script[None]]) -> None:
+        """`tables` makes what is not there."""
         self._path = path
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="feed-store")
+        self._tables = tables
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
@@ -56,7 +60,7 @@ class SqliteDatabase:
                 raise sqlite3.OperationalError
             connection.execute("PRAGMA synchronous=FULL")
             require_durable(connection)
-            _transact(connection, "BEGIN IMMEDIATE", tables("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"))
+            transact(connection, "BEGIN IMMEDIATE", self._tables())
             directory = os.open(self._path.parent, os.O_RDONLY)
             try:
                 os.fsync(directory)
@@ -72,17 +76,44 @@ class SqliteDatabase:
         if self._connection is None:
             raise StoreUnavailable("the store was not opened for writing")
         try:
-            return _transact(self._connection, "BEGIN IMMEDIATE", script)
+            return transact(self._connection, "BEGIN IMMEDIATE", script)
         except (sqlite3.Error, OSError):
             raise StoreUnavailable("the store cannot be written") from None
 
     def _read(self, script: Script[T]) -> T:
         try:
-            address = f"{self._path.resolve().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
-                return _transact(connection, "BEGIN", script)
+            with closing(self._reading()) as connection:
+                return transact(connection, "BEGIN", script)
         except (sqlite3.Error, OSError):
             raise StoreUnavailable("the store cannot be read") from None
+
+    def _reading(self) -> sqlite3.Connection:
+        """A connection that cannot write, and makes no file."""
+        address = f"{self._path.resolve().as_uri()}?mode=ro"
+        return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+
+
+class SmallSqliteDatabase(SqliteDatabase):
+    """One whose every question is answered in some tens of microseconds: on the spot, over a connection that is kept.
+
+    A thread for each would cost ten times as much.
+    """
+
+    _reader: sqlite3.Connection | None = None
+
+    async def read(self, script: Script[T]) -> T:
+        try:
+            if self._reader is None:
+                self._reader = self._reading()
+            return transact(self._reader, "BEGIN", script)
+        except (sqlite3.Error, OSError):
+            raise StoreUnavailable("the store cannot be read") from None
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        await super().close()
 
 
 def require_durable(connection: sqlite3.Connection) -> None:
@@ -93,7 +124,7 @@ def require_durable(connection: sqlite3.Connection) -> None:
         raise StoreUnavailable("the store does not sync its log to the disk at every commit")
 
 
-def _transact(connection: sqlite3.Connection, begin: str, script: Script[T]) -> T:
+def transact(connection: sqlite3.Connection, begin: str, script: Script[T]) -> T:
     """Run the script between BEGIN and COMMIT; whatever goes wrong undoes all of it."""
     connection.execute(begin)
     try:
