@@ -27,12 +27,14 @@ class Impostor(Adapter[ImpostorSettings]):
     asked: ClassVar[int] = 0
     given_away: ClassVar[bool] = False
     """Whether the source has meanwhile given its local id to somebody else."""
+    bare: ClassVar[bool] = False
+    """Whether it has meanwhile stopped to send demographics."""
 
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
         type(self).asked += 1
         if self.settings.does == "crash":
             raise RuntimeError(f"cannot cope with {ask.subject.identifier()}")
-        does = "another" if self.given_away else self.settings.does
+        does = "bare" if self.bare else "another" if self.given_away else self.settings.does
         person = ask.subject
         told = (person.identifier(), person.family, person.given, str(person.birth_date))
         yield SourceRecord(kind=does, types=ask.types, parts=(json.dumps(told).encode(),), retrieved=datetime.now(UTC))
@@ -47,6 +49,10 @@ class Impostor(Adapter[ImpostorSettings]):
             yield AllergyIntolerance(native_id="AllergyIntolerance/1", subject=None, code=allergy)
             return
         if does == "silent":
+            return
+        if does == "bare":
+            yield from (Gap(kind=GapKind.NOT_RECORDED, fact_type=name) for name in ("Patient", "Condition"))
+            yield AllergyIntolerance(native_id="AllergyIntolerance/1", subject="Patient/1", code=allergy)
             return
         if does in ("another", "namesake"):
             number, family, given = ("9990000026" if does == "another" else number), "Somebody", "Else"

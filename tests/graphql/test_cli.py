@@ -16,7 +16,7 @@ from gateway.cli import app, out
 from gateway.config import load
 from gateway.demonstration import read_mischief
 from gateway.problems import CommandError
-from gateway.stewardship import decide
+from gateway.steward_commands import link, unlink
 from gateway.tables import show_record
 from schema.gql.root import print_sdl
 from schema.model.clinical import SECTIONS
@@ -103,10 +103,10 @@ async def test_unlink_hides_a_record_and_link_shows_it_again(gateway: Running, t
 
     assert await pharmacy() == ("OK", True)
     record = (MICHAEL, "pharmacy", "Patient/PL-20417")
-    await asyncio.to_thread(decide, config, *record, "a.steward", "another person's tablets", linked=False)
+    await asyncio.to_thread(unlink, config, *record, "a.steward", "another person's tablets", False, out)
     assert await pharmacy() == ("NOT_LINKED", False)
     assert await pharmacy() == ("NOT_LINKED", False), "the rule does not link it again"
-    await asyncio.to_thread(decide, config, *record, "a.steward", "it was his after all", linked=True)
+    await asyncio.to_thread(link, config, *record, "a.steward", "it was his after all", out)
     assert await pharmacy() == ("OK", True)
     with closing(sqlite3.connect(config.audit_path)) as trail:
         rows = trail.execute("SELECT user, detail FROM trail WHERE kind = 'identity'").fetchall()
@@ -120,11 +120,11 @@ async def test_a_decision_under_an_earlier_number_does_not_make_it_the_current_o
 ) -> None:
     current = (await gateway.record("identifier { value }", number="9992217006"))["identifier"]["value"]
     decision = ("9992217006", "pharmacy", "Patient/1", "a.steward", "not hers")
-    await asyncio.to_thread(decide, load(tmp_path / "gateway.toml"), *decision, linked=False, block_anyway=True)
+    await asyncio.to_thread(unlink, load(tmp_path / "gateway.toml"), *decision, True, out)
     crossref = gateway.service.crossref
-    person = crossref.person_for(Identifier(system=NHS_NUMBER, value=current))
+    person = await crossref.person_for(Identifier(system=NHS_NUMBER, value=current))
     assert person is not None
-    assert crossref.identifiers(person)[0].value == current
+    assert (await crossref.identifiers(person))[0].value == current
 
 
 async def test_a_record_without_demographics_is_shown_all_the_same(gateway: Running) -> None:
@@ -273,11 +273,11 @@ async def test_a_deadline_that_is_none_says_how_one_is_written() -> None:
         (("9994071008", "pharmacy", "Patient/1"), "check digit"),
     ],
 )
-def test_a_decision_that_cannot_be_made_says_why(
+async def test_a_decision_that_cannot_be_made_says_why(
     gateway: Running, tmp_path: Path, arguments: tuple[str, str, str], advice: str
 ) -> None:
     with pytest.raises(CommandError, match=advice):
-        decide(load(tmp_path / "gateway.toml"), *arguments, "a.steward", "", linked=True)
+        await asyncio.to_thread(link, load(tmp_path / "gateway.toml"), *arguments, "a.steward", "", out)
 
 
 def test_a_knob_of_the_demo_shows_how_it_is_written() -> None:

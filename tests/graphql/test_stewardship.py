@@ -19,7 +19,7 @@ from gateway.config import load
 from gateway.identity.grade import Grade
 from gateway.identity.ledger import EventKind, Proposal, Standing
 from gateway.problems import CommandError
-from gateway.stewardship import show_links
+from gateway.steward_commands import show_links
 from schema.model.values import Identifier
 from tests.graphql.conftest import MICHAEL, Running
 
@@ -52,11 +52,11 @@ def trail(tmp_path: Path) -> list[tuple[Any, ...]]:
         ]
 
 
-def standing(gateway: Running, number: str = MICHAEL) -> dict[tuple[str, str], Standing]:
+async def standing(gateway: Running, number: str = MICHAEL) -> dict[tuple[str, str], Standing]:
     """What the cross-reference table says about a person."""
     crossref = gateway.service.crossref
-    person = crossref.person_for(Identifier(system=NHS_NUMBER, value=number))
-    return {(x.source, x.local_id): x.status for x in crossref.links(person)} if person else {}
+    person = await crossref.person_for(Identifier(system=NHS_NUMBER, value=number))
+    return {(x.source, x.local_id): x.status for x in await crossref.links(person)} if person else {}
 
 
 @pytest.fixture(autouse=True)
@@ -68,14 +68,14 @@ async def test_unlink_of_a_mistyped_record_is_refused_and_names_the_one_that_is_
     gateway: Running, tmp_path: Path
 ) -> None:
     await gateway.record(LINKS)
-    before = standing(gateway)
+    before = await standing(gateway)
     with pytest.raises(CommandError) as refused:
         await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY)
     assert str(refused.value) == (
         f"epr's record {ANOTHERS} is not known as this person's; linked are: {HIS}. "
         "Check the id, or add --block-anyway to keep it from ever being linked."
     )
-    assert standing(gateway) == before, "nothing was decided"
+    assert (await standing(gateway)) == before, "nothing was decided"
     assert trail(tmp_path) == [("unlink-refused", ANOTHERS, f"{NHS_NUMBER}|{MICHAEL}", ["epr"])]
 
 
@@ -83,8 +83,8 @@ async def test_a_record_that_is_not_known_is_blocked_only_when_that_is_said(gate
     await gateway.record(LINKS)
     said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY, "--block-anyway")
     assert said.startswith("Blocked. It was not linked")
-    assert standing(gateway)["epr", ANOTHERS] is Standing.BLOCKED
-    assert standing(gateway)["epr", HIS] is Standing.LINKED
+    assert (await standing(gateway))["epr", ANOTHERS] is Standing.BLOCKED
+    assert (await standing(gateway))["epr", HIS] is Standing.LINKED
     said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY)
     assert "blocked already" in said, "a blocked record is known"
 
@@ -105,7 +105,7 @@ async def test_unlink_of_a_record_that_was_present_does_not_claim_that_it_was_li
         await sherwood(tmp_path, "unlink", TWIN, "telehealth", "Patient/7701", *WHY)
     said = await sherwood(tmp_path, "unlink", TWIN, "telehealth", "Patient/7758", *WHY)
     assert said.startswith("Blocked. It was not linked.")
-    assert standing(gateway, TWIN)["telehealth", "Patient/7758"] is Standing.BLOCKED
+    assert (await standing(gateway, TWIN))["telehealth", "Patient/7758"] is Standing.BLOCKED
 
 
 @pytest.mark.parametrize("command", ["link", "unlink"])
@@ -118,7 +118,7 @@ async def test_nothing_is_decided_about_a_number_that_nobody_has_asked_about(
         await sherwood(tmp_path, command, NEVER_ASKED, "epr", ANOTHERS, *WHY, *more)
     with pytest.raises(CommandError, match="nobody has asked about this number"):
         await sherwood(tmp_path, "links", NEVER_ASKED, "--by", "a.steward")
-    assert gateway.service.crossref.person_for(Identifier(system=NHS_NUMBER, value=NEVER_ASKED)) is None
+    assert await gateway.service.crossref.person_for(Identifier(system=NHS_NUMBER, value=NEVER_ASKED)) is None
     assert trail(tmp_path) == []
 
 
@@ -136,7 +136,7 @@ async def test_a_record_that_is_linked_to_somebody_else_is_not_linked_nor_audite
     await gateway.record(LINKS, number=TWIN)
     with pytest.raises(CommandError, match="linked to another person: unlink it there first"):
         await sherwood(tmp_path, "link", TWIN, "epr", HIS, *WHY)
-    assert ("epr", HIS) not in standing(gateway, TWIN)
+    assert ("epr", HIS) not in (await standing(gateway, TWIN))
     assert trail(tmp_path) == []
 
 
@@ -170,11 +170,12 @@ async def test_links_shows_the_local_id_of_a_record_that_is_present_and_not_link
 async def test_no_links_are_shown_when_the_audit_trail_cannot_record_it(gateway: Running, tmp_path: Path) -> None:
     await gateway.record(LINKS)
     config = load(tmp_path / "gateway.toml")
+    assert isinstance(config.crossref, Path)
     elsewhere = tmp_path / "state-without-a-trail"
     elsewhere.mkdir()
-    with closing(sqlite3.connect(config.crossref_path)) as db, closing(sqlite3.connect(elsewhere / "x")) as copy:
+    with closing(sqlite3.connect(config.crossref)) as db, closing(sqlite3.connect(elsewhere / "x")) as copy:
         db.backup(copy)
-    (elsewhere / "x").rename(elsewhere / config.crossref_path.name)
+    (elsewhere / "x").rename(elsewhere / config.crossref.name)
     (elsewhere / config.audit_path.name).mkdir()
     text = (tmp_path / "gateway.toml").read_text(encoding="utf-8")
     (tmp_path / "gateway.toml").write_text(text.replace("[gateway]", f'[gateway]\nstate_dir = "{elsewhere}"', 1))
@@ -198,7 +199,7 @@ async def test_a_local_id_is_whole_in_a_narrow_window(gateway: Running, tmp_path
 async def test_a_source_cannot_steer_the_stewards_terminal_by_its_local_ids(gateway: Running, tmp_path: Path) -> None:
     await gateway.record(LINKS)
     crossref = gateway.service.crossref
-    person = crossref.person_for(Identifier(system=NHS_NUMBER, value=MICHAEL))
+    person = await crossref.person_for(Identifier(system=NHS_NUMBER, value=MICHAEL))
     assert person is not None
     evil = Proposal(
         source="epr", local_id="Patient/\x1b[2J\u202e1", person=person, grade=Grade.PROBABLE, evidence=(), rules="1"
@@ -267,16 +268,16 @@ async def test_a_steward_may_say_that_what_is_held_is_somebody_else_and_it_stops
     said = await sherwood(tmp_path, "unlink", FATHER, "socialcare", MIXED, *WHY)
     assert said.startswith("Blocked. It was not linked, and no longer waits for a steward.")
     await gateway.record(LINKS, number=FATHER)
-    assert standing(gateway, FATHER)["socialcare", MIXED] is Standing.BLOCKED
+    assert (await standing(gateway, FATHER))["socialcare", MIXED] is Standing.BLOCKED
     assert "socialcare" not in await shown_sources(gateway, FATHER)
 
 
 async def test_what_is_held_is_written_once_however_often_the_person_is_asked_about(gateway: Running) -> None:
     for _ in range(3):
         await gateway.record(LINKS, number=FATHER)
-    held = [event for event in gateway.service.crossref.table.events() if event.kind is EventKind.HOLD]
+    held = [event for event in await gateway.service.crossref.events() if event.kind is EventKind.HOLD]
     assert [(event.source, event.local_id) for event in held] == [("socialcare", MIXED)]
-    assert gateway.service.crossref.table.replay()
+    assert await gateway.service.crossref.replay()
 
 
 async def test_a_record_that_the_source_restricts_waits_for_a_steward_with_a_warning(
