@@ -195,7 +195,8 @@ def hear(
         # A source that gives no record at all may still say that it withholds one, or heard only part.
         told = _OF_THE_SOURCE if admitted.concerned else _OF_THE_SOURCE | {GapKind.WITHHELD, GapKind.TRUNCATED}
         gaps = {name: [gap for gap in found if gap.kind in told] for name, found in gaps.items()}
-    settled = {fact_type: tuple(found) for fact_type, found in gaps.items()}
+    # In an order of their own: that of the answers depends on which of them came from the cache.
+    settled = {fact_type: tuple(found) for fact_type, found in sorted(gaps.items())}
     state, code, issue_type = _state(outcome, admitted, settled, bool(facts))
     return Heard(
         source=source,
