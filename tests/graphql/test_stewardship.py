@@ -294,3 +294,25 @@ async def test_a_record_that_the_source_restricts_waits_for_a_steward_with_a_war
 async def shown_sources(gateway: Running, number: str) -> set[str]:
     record = await gateway.record("sources { source { id } facts }", number=number)
     return {source["source"]["id"] for source in record["sources"] if source["facts"]}
+
+
+async def test_unlink_prints_who_saw_the_record(gateway: Running, tmp_path: Path) -> None:
+    await gateway.record(LINKS)
+    await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY, "--block-anyway")
+    said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", HIS, *WHY)
+    (row,) = [line for line in said.splitlines() if "jacky" in line]
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[:5] == ["jacky", "Sister", "ZRH", "TREAT", "1"]
+    assert all(cell.endswith("UTC") for cell in cells[5:7])
+    said = await sherwood(tmp_path, "unlink", MICHAEL, "epr", ANOTHERS, *WHY)
+    assert "This gateway's audit trail has no answer that was made of that record." in said
+
+
+async def test_the_work_list_is_printed_with_what_to_do_and_is_in_the_trail(gateway: Running, tmp_path: Path) -> None:
+    await gateway.record(LINKS, number=FATHER)
+    said = await sherwood(tmp_path, "worklist", "--by", "a.steward")
+    cells = row_of(said, MIXED)
+    assert cells[:5] == [FATHER, "socialcare", MIXED, "HELD", "possible"]
+    assert "the birth date is another one" in cells[5]
+    assert "`unlink`" in cells[7]
+    assert trail(tmp_path)[0][0] == "work-list-shown"
