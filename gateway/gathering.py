@@ -6,21 +6,34 @@ after that: a late answer is for the next view. What is not in by then is PENDIN
 
 import asyncio
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from msgspec import structs
-
 from gateway.aside import MANY_FACTS, aside
 from gateway.hearing import Heard
 from gateway.identity.reference import ReferencePerson
-from gateway.merge import Code, Ids, Terminology, discrepancies, merge, section, with_courses
+from gateway.merge import (
+    Code,
+    Ids,
+    Terminology,
+    care_team_members,
+    discrepancies,
+    merge,
+    outcomes,
+    section,
+    timeline,
+    transfers_of_care,
+    with_courses,
+)
 from gateway.selection import chosen
 from gateway.translating import Translator
-from schema.gql.connection import time_of
 from schema.gql.errors import ErrorCode, QueryError
-from schema.model.clinical import FACT_TYPES, SECTIONS, Medication, Patient
+from schema.gql.ports import OVER_SECTIONS
+from schema.model.clinical import FACT_TYPES, Medication, Patient
+from schema.model.journey import CareTeamMember, Timeline, TransferOfCare
+from schema.model.series import ObservationSeries
 from schema.model.values import Identifier
 from schema.model.view import (
     ConceptMapUsed,
@@ -30,14 +43,14 @@ from schema.model.view import (
     MergedFact,
     Section,
     SectionSource,
-    SectionStatus,
     SourceFact,
     SourceRef,
     SourceState,
     SourceStatus,
     TerminologyUsed,
-    Timeline,
 )
+
+MOST_CODES = 100
 
 
 @dataclass(frozen=True)
@@ -111,16 +124,32 @@ class Gathering:
         return chosen(section, entries, self._merger.terms) if entries and entries != EntryFilter() else section
 
     async def timeline(self, since: date | None, until: date | None) -> Timeline:
-        """As the port says. What was withdrawn did not happen. The order is by the earliest instant that is meant."""
-        sections = await self._every_section()
-        within = EntryFilter(since=since, until=until)
-        return await aside(_many(sections), _timeline, sections, within, self._merger.terms)
+        """As the port says."""
+        sections = await self._every_section(OVER_SECTIONS["timeline"])
+        return await aside(_many(sections), timeline, sections, since, until)
+
+    async def outcomes(self, codes: tuple[str, ...]) -> tuple[ObservationSeries, ...]:
+        """As the port says. More codes than a screen has lines are refused: each is looked for in every result."""
+        if len(codes) > MOST_CODES:
+            raise QueryError(ErrorCode.ARGUMENT_INVALID, f"`codes` names at most {MOST_CODES}.")
+        results = await self._section("Observation")
+        return await aside(_many([results]), outcomes, results, self._merger.terms, codes)
+
+    async def transfers_of_care(self) -> tuple[TransferOfCare, ...]:
+        """As the port says."""
+        sections = await self._every_section(OVER_SECTIONS["transfersOfCare"])
+        return await aside(_many(sections), transfers_of_care, sections)
+
+    async def care_team_members(self) -> tuple[CareTeamMember, ...]:
+        """As the port says."""
+        sections = await self._every_section(OVER_SECTIONS["careTeamMembers"])
+        return await aside(_many(sections), care_team_members, sections)
 
     async def discrepancies(self, source: str | None) -> tuple[Discrepancy, ...]:
         """As the port says."""
         if source is not None and source not in {asked.source.id for asked in self._asked}:
             raise QueryError(ErrorCode.ARGUMENT_INVALID, "There is no such source: `sources` names them.")
-        sections = await self._every_section()
+        sections = await self._every_section(OVER_SECTIONS["discrepancies"])
         began = {
             heard.source.id: heard.complete_from.timestamp() for heard in self._settled.values() if heard.complete_from
         }
@@ -128,8 +157,9 @@ class Gathering:
             _many(sections), discrepancies, sections, self._merger.terms, complete_from=began, source=source
         )
 
-    async def _every_section(self) -> list[Section[Any]]:
-        return list(await asyncio.gather(*(self._section(fact.__name__) for fact in SECTIONS.values())))
+    async def _every_section(self, types: Collection[str]) -> list[Section[Any]]:
+        """Every section of these fact types, in the order of the view."""
+        return list(await asyncio.gather(*(self._section(name) for name in FACT_TYPES if name in types)))
 
     async def links(self) -> tuple[Link, ...]:
         """What was decided about each source's record."""
@@ -142,7 +172,7 @@ class Gathering:
 
     async def terminology(self) -> TerminologyUsed:
         """As the port says."""
-        await self._every_section()
+        await self._every_section(FACT_TYPES)
         terms = self._merger.terms
         return TerminologyUsed(
             version=terms.version,
@@ -197,17 +227,3 @@ class Gathering:
 
 def _many(sections: list[Section[Any]]) -> bool:
     return sum(len(section.entries) for section in sections) > MANY_FACTS
-
-
-def _timeline(sections: list[Section[Any]], within: EntryFilter, terms: Terminology) -> Timeline:
-    states = {section.status for section in sections}
-    happened = [
-        structs.replace(section, entries=tuple(e for e in section.entries if not e.display.entered_in_error))
-        for section in sections
-    ]
-    entries = [e for section in happened for e in chosen(section, within, terms).entries if e.when is not None]
-    return Timeline(
-        status=states.pop() if len(states) == 1 else SectionStatus.PARTIAL,
-        entries=tuple(sorted(entries, key=time_of)),
-        undated=sum(entry.when is None for section in happened for entry in section.entries),
-    )

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import structs
 
-from gateway.merge import Terminology
+from gateway.merge import Terminology, is_between
 from schema.model.fact import Fact
 from schema.model.values import CodeableConcept
 from schema.model.view import EntryFilter, MergedFact, Section
@@ -32,10 +32,7 @@ def _fits(entry: MergedFact[Any], entries: EntryFilter, terms: Terminology) -> b
         return True
     if entry.when is None:
         return False
-    # Compared as finely as it was stated: "2026" may well be after 1 March 2026, and is not left out.
-    stated = entry.when.value[:10]
-    since, until = (day.isoformat()[: len(stated)] if day else stated for day in (entries.since, entries.until))
-    return since <= stated <= until
+    return is_between(entry.when, entries.since, entries.until)
 
 
 def _codes(fact: Fact, name: str) -> Iterator[str]:

@@ -6,10 +6,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.fhir.datatypes import annotations, code_of, coding, identifiers
+from adapters.fhir.datatypes import annotations, code_of, coding, identifier, identifiers
 from adapters.fhir.elements import Element, Reading
 from adapters.fhir.references import Index
-from schema.model.values import Annotation, Caution, CautionCode, CodeableConcept, Coding, Identifier
+from schema.model.values import Annotation, Caution, CautionCode, CodeableConcept, Coding, Identifier, Origin
 
 SNOMED = "http://snomed.info/sct"
 
@@ -55,7 +55,35 @@ def common(context: Context, *notes: str, coded: CodeableConcept | None = None) 
         "security_labels": labels(resource),
         "cautions": cautions(resource, coded),
         "notes": annotations(resource, *(notes or ("note",))),
+        "follows": origins(context),
     }
+
+
+def origins(context: Context) -> tuple[Origin, ...]:
+    """The referral, booking or contact that it came out of, by reference or by number. R4 `basedOn`, `encounter`,
+    `appointment`; STU3 `incomingReferral` and `context`; of documents below `context`."""
+    resource = context.resource
+    references = [one for name in _ORIGINS if resource.has(name) for one in resource.children(name)]
+    references += [one for outer in references if outer.has("encounter") for one in outer.children("encounter")]
+    found = []
+    for reference in references:
+        if not isinstance(reference.value, dict):
+            continue
+        named = context.index.canonical(reference)
+        number = reference.child("identifier")
+        numbered = identifier(number) if number is not None else None
+        if named is not None and named.rpartition("/")[0].rpartition("/")[2] in _OF_A_JOURNEY:
+            found.append(Origin(native_id=named))
+        elif numbered is not None:
+            found.append(Origin(identifier=numbered))
+    return tuple(dict.fromkeys(found))
+
+
+_ORIGINS = ("basedOn", "incomingReferral", "appointment", "encounter", "context")
+"""A document's `context` holds its encounters one step further down."""
+_OF_A_JOURNEY = frozenset(
+    {"ServiceRequest", "ReferralRequest", "ProcedureRequest", "Appointment", "Encounter", "EpisodeOfCare"}
+)
 
 
 def all_identifiers(resource: Element) -> tuple[Identifier, ...]:

@@ -7,6 +7,10 @@ silences. MERGE.md 2-4.
     merged = with_courses(merged, terms)                       medicines: last issued, dispensed, given
     shown = section(AllergyIntolerance, merged, per_source)    with its status and the reason why it is empty
     found = discrepancies(sections, terms)                     what each source does not have, or has differently
+    lines = outcomes(results, terms)                           measurements over time
+    moments = timeline(sections, since, until)                 what happened, in order, and what it came out of
+    sent = transfers_of_care(sections)                         referrals and discharges, and whether anything replied
+    people = care_team_members(sections)                       who is involved, and the last contact
 
 Nothing here does I/O or knows a clock. A new fact type is one module under `types`.
 """
@@ -18,8 +22,12 @@ from gateway.merge.discrepancies import discrepancies
 from gateway.merge.engine import Linked, MixedSubjects, MixedTypes, merge
 from gateway.merge.ids import Ids
 from gateway.merge.maps import ConceptMap, Line, MapError, Relation, read_maps, relation_of
+from gateway.merge.outcomes import outcomes
 from gateway.merge.precedence import precedence
+from gateway.merge.team import care_team_members
+from gateway.merge.timeline import is_between, timeline
 from gateway.merge.times import when_of
+from gateway.merge.transfers import transfers_of_care
 from gateway.merge.versions import current, newest
 
 __all__ = [
@@ -35,16 +43,21 @@ __all__ = [
     "Product",
     "Relation",
     "Terminology",
+    "care_team_members",
     "current",
     "delivered",
     "discrepancies",
+    "is_between",
     "load",
     "merge",
     "newest",
+    "outcomes",
     "precedence",
     "read_maps",
     "relation_of",
     "section",
+    "timeline",
+    "transfers_of_care",
     "when_of",
     "with_courses",
 ]

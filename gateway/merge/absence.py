@@ -28,7 +28,7 @@ from typing import Any
 
 from schema.model.clinical import AllergyIntolerance, Condition, Polarity
 from schema.model.fact import Fact, GapKind
-from schema.model.view import EmptyReason, MergedFact, Section, SectionSource, SectionStatus, SourceState
+from schema.model.view import EmptyReason, MergedFact, Section, SectionSource, SectionStatus, SourceRef, SourceState
 
 _BROKEN = frozenset({GapKind.UNREADABLE, GapKind.TRUNCATED, GapKind.UNSUPPORTED, GapKind.FAILED})
 _INCOMPLETE = _BROKEN | {GapKind.WITHHELD, GapKind.NARRATIVE_ONLY}
@@ -49,6 +49,17 @@ def section(
         sources=tuple(sources),
         entries=tuple(entries),
     )
+
+
+def unheard(sections: Iterable[Section[Any]]) -> tuple[SourceRef, ...]:
+    """The sources in scope for one of the sections that were not heard completely about it, each once."""
+    found = (
+        said.source
+        for one in sections
+        for said in one.sources
+        if not _out_of_scope(said) and not _heard_completely(said)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _status(entries: Sequence[MergedFact[Any]], sources: Iterable[SectionSource]) -> SectionStatus:

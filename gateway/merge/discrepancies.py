@@ -1,41 +1,47 @@
 """What one source does not have, or has differently. MERGE.md section 5.
 
-For each live merged fact and each source without a part in it, the first that holds:
+Of each section and each source that was not heard about it, once:
 
     OUT_OF_SCOPE         the source does not hold such facts, or does not know the person
     SOURCE_UNAVAILABLE   it was not asked or did not answer
+
+Of each live merged fact and each other source without a part in it, the first that holds:
+
     DIFFERS              it holds the other side of one of the fact's conflicts
     CANNOT_TELL          its answer is incomplete or holds something back; it only listens, and began after the fact;
-                         it holds what may be the same (linked, or of one concept on one day, or undated); the two are
-                         not coded in one system that others know; or they go by numbers, and share no issuer of them
+                         it holds what may be the same (linked, of one concept on one day, or undated; or a sibling);
+                         the two are not coded in one system that others know; or they go by numbers, and share no
+                         issuer of them
     NOT_FOUND            it answered completely, everything can be compared, and it has none
 
 Abstaining is the feature: a claim that a source lacks something is made only where nothing speaks against it. Never
 shown as "missing" or "unknown": the fact may be wrong, and the source right.
 
+A *sibling* is another code of the type, in any words of which the fact has a word too, or that a supplied map puts
+near the fact's, broader or narrower or by way of a third: it may be the same thing as another clinician coded it. Of
+conditions and allergies the time does not matter; of what happens at a time, only siblings of one day or of none
+count. It is no sibling where a source that states the fact states that concept as well: who uses both tells them apart.
+Two codes of one system without a word in common are compared, and found to be two (MERGE.md 2: an exact code is
+mapped); that no map has looked at both would be so of nearly every two codes, and nothing would ever be not found.
+Words only ever make us abstain here.
+
 Order: allergies of high criticality; other allergies to drugs; other allergies; high-risk medicines; other medicines
-that are not over; conditions and alerts; the rest. Within each, what differs before what was not found, and that before
-what cannot be told.
+that are not over; conditions and alerts; the rest. Within each, what differs before what was not found, then what
+cannot be told. A section stands where the most important of its entries would.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from msgspec import Struct
 
 from gateway.merge.concepts import Code, Terminology
 from gateway.merge.identifiers import id_keys
-from schema.model.clinical import (
-    AllergyIntolerance,
-    Condition,
-    DocumentReference,
-    Flag,
-    Immunization,
-    Medication,
-    Polarity,
-)
+from gateway.merge.siblings import Siblings, concept_of
+from schema.model.clinical import AllergyIntolerance, Condition, Flag, Immunization, Medication, Polarity
 from schema.model.fact import Fact, GapKind
-from schema.model.values import CodeableConcept
 from schema.model.view import Discrepancy, DiscrepancyKind, MergedFact, Section, SectionSource, SourceState
 
 _ANSWERED = frozenset({SourceState.OK, SourceState.PARTIAL, SourceState.WITHHELD})
@@ -45,7 +51,6 @@ _INCOMPLETE = frozenset(
         *(GapKind.WITHHELD, GapKind.NARRATIVE_ONLY),
     }
 )
-_CERTAINTY = (DiscrepancyKind.DIFFERS, DiscrepancyKind.NOT_FOUND, DiscrepancyKind.CANNOT_TELL)
 _A_DAY_S = 86_400.0
 _OVER = frozenset({"stopped", "completed", "cancelled", "ended", "not-done", "on-hold"})
 
@@ -61,11 +66,23 @@ def discrepancies(
 
     `complete_from` says of sources that only listen when they began (seconds since 1970).
     """
-    found: list[tuple[tuple[int, int, str], Discrepancy]] = []
-    for section in sections:
-        found += _of_section(section, terms, complete_from or {}, source)
-    found.sort(key=lambda one: one[0])
-    return tuple(one for _, one in found)
+    found = [one for section in sections for one in _of_section(section, terms, complete_from or {}, source)]
+    return tuple(sorted(found, key=lambda one: one.order))
+
+
+class _Seen(Struct, frozen=True):
+    """What is looked at of one merged fact, worked out once."""
+
+    entry: MergedFact[Any]
+    at: float | None
+    codes: frozenset[Code]
+    concepts: Sequence[Hashable]
+    """Each code with the kind of a medicine's record: a supply of a course is not the course."""
+    systems: frozenset[str]
+    issuers: frozenset[str]
+    by_source: dict[str, tuple[frozenset[str], frozenset[str]]]
+    """Source -> the code systems and the issuers of its own statement."""
+    rank: int
 
 
 class _Held(Struct):
@@ -76,81 +93,134 @@ class _Held(Struct):
     """The code systems of each of its facts: facts are compared within one system."""
     issuers: set[str]
     """Of the business identifiers of its facts."""
-    by_code: dict[Code, list[MergedFact[Any]]]
+    times: dict[Hashable, list[float]]
+    """Of its entries of one concept and one kind, in order; -inf for an entry without a time."""
 
-    def of_one_concept(self, entry: MergedFact[Any], terms: Terminology) -> Iterable[MergedFact[Any]]:
-        codes = {code for member in entry.members for code in terms.concepts(_concept(member.fact))}
-        return (other for code in codes for other in self.by_code.get(code, ()))
+    def may_hold(self, seen: _Seen) -> bool:
+        """Whether it has an entry of one concept with this that may be the same though nothing says so: at one time,
+        or where one of the two has none."""
+        return any(_at_one_time(self.times[key], seen.at) for key in seen.concepts if key in self.times)
+
+
+def _at_one_time(times: list[float], at: float | None) -> bool:
+    if at is None or times[0] == -inf:
+        return True
+    after = bisect_right(times, at - _A_DAY_S)
+    return after < len(times) and times[after] < at + _A_DAY_S
 
 
 def _of_section(
     section: Section[Any], terms: Terminology, complete_from: Mapping[str, float], only: str | None
-) -> Iterable[tuple[tuple[int, int, str], Discrepancy]]:
-    sources = [one for one in section.sources if only in (None, one.source.id)]
+) -> Iterator[Discrepancy]:
+    """Time and memory grow with entries times sources, whatever they are about."""
     live = [entry for entry in section.entries if not entry.display.entered_in_error]
-    held = {one.source.id: _Held(entries=set(), codes=set(), issuers=set(), by_code={}) for one in sources}
-    by_id = {entry.id: entry for entry in live}
-    for entry in live:
-        for member in entry.members:
-            mine = held.get(member.provenance.source.id)
-            if mine is not None:
-                mine.entries.add(entry.id)
-                mine.codes.add(_code_systems(member.fact, terms))
-                for code in terms.concepts(_concept(member.fact)):
-                    mine.by_code.setdefault(code, []).append(entry)
-                mine.issuers |= _issuers(member.fact)
-    for entry in live:
-        rank = _rank(entry, terms)
-        codes = frozenset().union(*(_code_systems(member.fact, terms) for member in entry.members))
-        issuers = frozenset().union(*(_issuers(member.fact) for member in entry.members))
-        for one in sources:
-            mine = held[one.source.id]
-            if entry.id in mine.entries:
-                continue
-            began = complete_from.get(one.source.id)
-            before = began is not None and (entry.when is None or entry.when.earliest.timestamp() < began)
-            kind = _plainly(entry, one, mine, by_id)
-            if kind is None:
-                linked = any(name in mine.entries and _alike(entry, by_id[name]) for name in entry.related)
-                linked = linked or any(_may_be(entry, other) for other in mine.of_one_concept(entry, terms))
-                unclear = before or linked or not _comparable(entry.display, codes, issuers, mine)
-                kind = DiscrepancyKind.CANNOT_TELL if unclear else DiscrepancyKind.NOT_FOUND
-            order = (rank, _CERTAINTY.index(kind) if kind in _CERTAINTY else len(_CERTAINTY), entry.id)
-            yield order, Discrepancy(kind=kind, source=one.source, fact_type=section.fact_type, entry=entry)
+    if not live:
+        return
+    holding = {member.provenance.source.id for entry in live for member in entry.members}
+    heard = []
+    for said in section.sources:
+        if only in (None, said.source.id):
+            silence = _silence(said, said.source.id in holding)
+            if silence is None:
+                heard.append(said)
+            else:
+                rank = min(_rank(entry, terms) for entry in live)
+                yield Discrepancy(
+                    kind=silence, source=said.source, fact_type=section.fact_type, rank=rank, count=len(live)
+                )
+    if not heard:
+        return
+    seen = [_look(entry, terms) for entry in live]
+    by_id = {one.entry.id: one for one in seen}
+    siblings = Siblings([(one.entry, one.codes) for one in seen], terms)
+    for said in heard:
+        mine = _held(said.source.id, seen)
+        complete = said.state is SourceState.OK and not any(gap.kind in _INCOMPLETE for gap in said.gaps)
+        began = complete_from.get(said.source.id, -inf)
+        for one in seen:
+            if one.entry.id not in mine.entries:
+                kind = _kind(one, said.source.id, mine, by_id, siblings, complete, began)
+                yield Discrepancy(
+                    kind=kind, source=said.source, fact_type=section.fact_type, rank=one.rank, entry=one.entry
+                )
 
 
-def _plainly(
-    entry: MergedFact[Any], said: SectionSource, mine: _Held, by_id: Mapping[str, MergedFact[Any]]
-) -> DiscrepancyKind | None:
-    """What is so whatever the source holds; None when that must be looked at."""
-    kinds = {gap.kind for gap in said.gaps}
-    if not mine.entries and kinds == {GapKind.NOT_HELD}:
+def _silence(said: SectionSource, holds: bool) -> DiscrepancyKind | None:
+    """Why nothing can be said of this source about single entries."""
+    if not holds and {gap.kind for gap in said.gaps} == {GapKind.NOT_HELD}:
         return DiscrepancyKind.OUT_OF_SCOPE
-    if said.state not in _ANSWERED:
-        return DiscrepancyKind.SOURCE_UNAVAILABLE
+    return None if said.state in _ANSWERED else DiscrepancyKind.SOURCE_UNAVAILABLE
+
+
+def _kind(
+    one: _Seen,
+    source: str,
+    mine: _Held,
+    by_id: Mapping[str, _Seen],
+    siblings: Siblings,
+    complete: bool,
+    began: float,
+) -> DiscrepancyKind:
+    """What can be said of a source that was heard and has no part in the entry."""
+    entry = one.entry
     if any(other in mine.entries for conflict in entry.conflicts for other in conflict.with_ids):
         return DiscrepancyKind.DIFFERS
-    if said.state is not SourceState.OK or kinds & _INCOMPLETE:
-        return DiscrepancyKind.CANNOT_TELL
-    return None
+    unclear = (
+        not complete
+        or (began > -inf and (one.at is None or one.at < began))
+        or any(name in mine.entries and _alike(entry, by_id[name].entry) for name in entry.related)
+        or mine.may_hold(one)
+        or not _comparable(one, mine)
+        or siblings.among(entry, source)
+    )
+    return DiscrepancyKind.CANNOT_TELL if unclear else DiscrepancyKind.NOT_FOUND
 
 
-def _comparable(fact: Fact, codes: frozenset[str], issuers: frozenset[str], mine: _Held) -> bool:
+def _look(entry: MergedFact[Any], terms: Terminology) -> _Seen:
+    codes: frozenset[Code] = frozenset()
+    systems: frozenset[str] = frozenset()
+    issuers: frozenset[str] = frozenset()
+    by_source: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+    for member in entry.members:
+        fact = member.fact
+        own = terms.concepts(concept_of(fact))
+        mine = by_source[member.provenance.source.id] = (_code_systems(fact, own, terms), _issuers(fact))
+        codes, systems, issuers = codes | own, systems | mine[0], issuers | mine[1]
+    kind = entry.display.kind if isinstance(entry.display, Medication) else None
+    return _Seen(
+        entry=entry,
+        at=entry.when.earliest.timestamp() if entry.when is not None else None,
+        codes=codes,
+        concepts=[(code, kind) for code in codes],
+        systems=systems,
+        issuers=issuers,
+        by_source=by_source,
+        rank=_rank(entry, terms),
+    )
+
+
+def _held(source: str, seen: Iterable[_Seen]) -> _Held:
+    held = _Held(entries=set(), codes=set(), issuers=set(), times={})
+    for one in seen:
+        if source in one.by_source:
+            systems, issuers = one.by_source[source]
+            held.entries.add(one.entry.id)
+            held.codes.add(systems)
+            held.issuers |= issuers
+            for key in one.concepts:
+                held.times.setdefault(key, []).append(-inf if one.at is None else one.at)
+    for times in held.times.values():
+        times.sort()
+    return held
+
+
+def _comparable(one: _Seen, mine: _Held) -> bool:
     """Whether the fact would be recognised among what the source holds."""
     if not mine.entries:
         return True
-    if _goes_by_code(fact):
-        return all(codes & theirs for theirs in mine.codes)
-    return bool(issuers & mine.issuers)
-
-
-def _may_be(one: MergedFact[Any], other: MergedFact[Any]) -> bool:
-    """Whether two entries of one concept may be the same thing though nothing says so: at one time, or at none."""
-    if not _alike(one, other):
-        return False
-    if one.when is None or other.when is None:
-        return True
-    return abs((one.when.earliest - other.when.earliest).total_seconds()) < _A_DAY_S
+    if _goes_by_code(one.entry.display):
+        return all(one.systems & theirs for theirs in mine.codes)
+    return bool(one.issuers & mine.issuers)
 
 
 def _alike(one: MergedFact[Any], other: MergedFact[Any]) -> bool:
@@ -159,31 +229,19 @@ def _alike(one: MergedFact[Any], other: MergedFact[Any]) -> bool:
     return not isinstance(a, Medication) or not isinstance(b, Medication) or a.kind is b.kind
 
 
-def _concept(fact: Fact) -> CodeableConcept | None:
-    match fact:
-        case Immunization():
-            return fact.vaccine_code
-        case DocumentReference():
-            return fact.type
-        case _:
-            concept: CodeableConcept | None = getattr(fact, "code", None)
-            return concept
-
-
 def _goes_by_code(fact: Fact) -> bool:
     return isinstance(fact, Immunization) or ("code" in fact.__struct_fields__ and not isinstance(fact, Flag))
 
 
-def _code_systems(fact: Fact, terms: Terminology) -> frozenset[str]:
+def _code_systems(fact: Fact, codes: frozenset[Code], terms: Terminology) -> frozenset[str]:
     """In which code systems others can tell what it is; of a medicine only when the product is known."""
-    codes = terms.concepts(_concept(fact))
     if isinstance(fact, Medication):
         codes = frozenset(code for code in codes if terms.product(code) is not None)
     return terms.code_systems(codes)
 
 
 def _issuers(fact: Fact) -> frozenset[str]:
-    return frozenset(issuer for issuer, _ in id_keys(fact.identifiers))
+    return frozenset(issuer for issuer, _ in id_keys(fact.identifiers)) if fact.identifiers else frozenset()
 
 
 def _rank(entry: MergedFact[Any], terms: Terminology) -> int:

@@ -110,3 +110,18 @@ def when_of(fact: Fact) -> When | None:
     since the fact's own fields stay as they were.
     """
     return _CLINICAL[type(fact)](fact) or fact.recorded
+
+
+_ENDS: dict[type[Fact], Callable[..., When | None]] = {
+    AllergyIntolerance: lambda f: f.ended,
+    Condition: lambda f: f.abatement,
+    Medication: lambda f: f.effective and f.effective.end,
+    Procedure: lambda f: f.performed and f.performed.end,
+    **dict.fromkeys((Encounter, CarePlan, Flag, RelatedPerson, Consent, CareTeam), lambda f: f.period and f.period.end),
+}
+
+
+def end_of(fact: Fact) -> When | None:
+    """When what the fact states was over; None where its type has no end, or none is stated."""
+    end = _ENDS.get(type(fact))
+    return end(fact) if end is not None else None

@@ -10,7 +10,7 @@ import binascii
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import strawberry
 
@@ -43,22 +43,22 @@ class PageInfo:
 
 
 @dataclass(frozen=True)
-class Edge:
+class Edge(Generic[T]):
     """One entry and its place."""
 
     cursor: str
-    node: MergedFact[Any]
+    node: T
 
 
 @dataclass(frozen=True)
-class Connection:
+class Connection(Generic[T]):
     """A page of entries."""
 
-    edges: list[Edge]
+    edges: list[Edge[T]]
     page_info: PageInfo
 
     @property
-    def nodes(self) -> list[MergedFact[Any]]:
+    def nodes(self) -> list[T]:
         """The entries alone."""
         return Paced(edge.node for edge in self.edges)
 
@@ -68,18 +68,13 @@ def order_key(entry: MergedFact[Any]) -> tuple[float, str]:
     return (-entry.when.earliest.timestamp() if entry.when else float("inf"), entry.id)
 
 
-def time_of(entry: MergedFact[Any]) -> tuple[float, str]:
-    """Oldest first, then by id; for entries with a time."""
-    return (entry.when.earliest.timestamp() if entry.when else float("inf"), entry.id)
-
-
 def page(
-    entries: tuple[MergedFact[Any], ...],
+    entries: tuple[T, ...],
     first: int | None,
     after: str | None,
     *,
-    key: Callable[[MergedFact[Any]], tuple[float, str]] = order_key,
-) -> Connection:
+    key: Callable[[T], tuple[float, str]],
+) -> Connection[T]:
     """Cut one page out of entries that are in the order of `key`. QueryError for a bad `first` or `after`."""
     size = DEFAULT_PAGE if first is None else first
     if not 0 <= size <= LARGEST_PAGE:

@@ -22,8 +22,8 @@ from schema.model.view import (
 )
 from schema.model.when import When
 
-_NATIVE = frozenset({"subject", "author", "recorded", "native_id"})
-"""Fields of a source's statement that belong to one source, and are read there or in its provenance."""
+_NATIVE = frozenset({"subject", "author", "recorded", "native_id", "follows"})
+"""Fields of a source's statement that belong to one source, and are read there, in its provenance, or as links."""
 
 SourceFactType = define(
     "SourceFact",

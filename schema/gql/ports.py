@@ -3,7 +3,9 @@
 from datetime import date
 from typing import Any, Protocol
 
-from schema.model.clinical import Patient
+from schema.model.clinical import FACT_TYPES, Patient
+from schema.model.journey import CareTeamMember, Timeline, TransferOfCare
+from schema.model.series import ObservationSeries
 from schema.model.stewardship import LinkDecision, Unlinked, WorkList
 from schema.model.values import Identifier
 from schema.model.view import (
@@ -15,8 +17,18 @@ from schema.model.view import (
     SourceRef,
     SourceStatus,
     TerminologyUsed,
-    Timeline,
 )
+
+OVER_SECTIONS: dict[str, frozenset[str]] = {
+    "timeline": frozenset(FACT_TYPES) - {"Patient"},
+    "discrepancies": frozenset(FACT_TYPES) - {"Patient"},
+    "outcomes": frozenset({"Observation"}),
+    "transfersOfCare": frozenset(
+        {"ServiceRequest", "Appointment", "Encounter", "DiagnosticReport", "DocumentReference", "Communication"}
+    ),
+    "careTeamMembers": frozenset({"Patient", "CareTeam", "Encounter", "Appointment", "Medication", "Communication"}),
+}
+"""What is said over several sections, and the fact types that it is made of."""
 
 
 class PatientRecordPort(Protocol):
@@ -36,7 +48,19 @@ class PatientRecordPort(Protocol):
         ...
 
     async def timeline(self, since: date | None, until: date | None) -> Timeline:
-        """Every section's entries that have a time, from one day to another, once all have settled."""
+        """What began, was written down or ended from one day to another, once every section has settled."""
+        ...
+
+    async def outcomes(self, codes: tuple[str, ...]) -> tuple[ObservationSeries, ...]:
+        """The listed series, or those that the codes stand for, once every source of results has settled."""
+        ...
+
+    async def transfers_of_care(self) -> tuple[TransferOfCare, ...]:
+        """Every referral and discharge, newest first, and what became of it, once every section has settled."""
+        ...
+
+    async def care_team_members(self) -> tuple[CareTeamMember, ...]:
+        """Everybody involved, each once, with the last contact, once every section has settled."""
         ...
 
     async def discrepancies(self, source: str | None) -> tuple[Discrepancy, ...]:

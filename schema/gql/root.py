@@ -9,15 +9,23 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
 from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField, Selection
 
-from schema.gql.connection import Connection, page
+from schema.gql.connection import Connection, order_key, page
 from schema.gql.derive import listed, optional, resolve, summary, value_type
 from schema.gql.faces import SectionType, extra_types, faces_of
-from schema.gql.journey import DiscrepancyType, TimelineConnection, cut
-from schema.gql.ports import PatientRecordPort
+from schema.gql.journey import (
+    CareTeamMemberType,
+    DiscrepancyConnection,
+    TimelineConnection,
+    TransferOfCareType,
+    cut,
+    cut_discrepancies,
+)
+from schema.gql.outcomes import ObservationSeriesType
+from schema.gql.ports import OVER_SECTIONS, PatientRecordPort
 from schema.gql.request import Context, IdentifierInput
 from schema.gql.scalars import SCALAR_MAP, Duration
 from schema.gql.stewardship import Mutation, work_list_field
-from schema.model.clinical import FACT_TYPES, SECTIONS, Patient
+from schema.model.clinical import SECTIONS, Patient
 from schema.model.fact import Fact
 from schema.model.values import Identifier
 from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus, TerminologyUsed
@@ -39,8 +47,8 @@ def _section_type(fact: type[Fact]) -> Any:
         root: Any,
         first: Annotated[int | None, strawberry.argument(description="How many, 0 to 1000; 100 if left out.")] = None,
         after: Annotated[str | None, strawberry.argument(description="The cursor to continue after.")] = None,
-    ) -> Connection:
-        return page(cast("Section[Any]", root).entries, first, after)
+    ) -> Connection[Any]:
+        return page(cast("Section[Any]", root).entries, first, after, key=order_key)
 
     entries.__annotations__["return"] = connection
     namespace: dict[str, Any] = {
@@ -92,9 +100,22 @@ async def _timeline(
 
 
 async def _discrepancies(
-    root: Any, source: Annotated[strawberry.ID | None, strawberry.argument(description="Of this source alone.")] = None
+    root: Any,
+    source: Annotated[strawberry.ID | None, strawberry.argument(description="Of this source alone.")] = None,
+    first: Annotated[int | None, strawberry.argument(description="How many, 0 to 1000; 100 if left out.")] = None,
+    after: Annotated[str | None, strawberry.argument(description="The cursor to continue after.")] = None,
 ) -> Any:
-    return await cast("PatientRecordPort", root).discrepancies(source)
+    return cut_discrepancies(await cast("PatientRecordPort", root).discrepancies(source), first, after)
+
+
+async def _outcomes(
+    root: Any,
+    codes: Annotated[
+        list[str] | None,
+        strawberry.argument(description="Only what these codes stand for, listed or not; every listed series if none."),
+    ] = None,
+) -> Any:
+    return await cast("PatientRecordPort", root).outcomes(tuple(codes or ()))
 
 
 def _patient_record() -> Any:
@@ -109,6 +130,12 @@ def _patient_record() -> Any:
 
     async def terminology(root: Any) -> Any:
         return await cast("PatientRecordPort", root).terminology()
+
+    async def transfers(root: Any) -> Any:
+        return await cast("PatientRecordPort", root).transfers_of_care()
+
+    async def members(root: Any) -> Any:
+        return await cast("PatientRecordPort", root).care_team_members()
 
     def identifier(root: Any) -> Any:
         return cast("PatientRecordPort", root).identifier
@@ -133,13 +160,26 @@ def _patient_record() -> Any:
     namespace["timeline"] = field(
         _timeline,
         TimelineConnection,
-        "What happened, over every section, oldest first: when it began, else when it was written down.",
+        "What happened, over every section, oldest first, each entry once: where it began or happened; where that was "
+        "before `since`, what was written down or ended since.",
     )
     namespace["discrepancies"] = field(
         _discrepancies,
-        listed(DiscrepancyType),
+        DiscrepancyConnection,
         "What one source, or each, does not have or has differently, most important first. Nothing is claimed of a "
         "source whose answer is incomplete or cannot be compared.",
+    )
+    namespace["outcomes"] = field(
+        _outcomes, listed(ObservationSeriesType), "Measurements over time, each in one unit, from merged results."
+    )
+    namespace["transfersOfCare"] = field(
+        transfers, listed(TransferOfCareType), "Every referral and discharge, newest first, and whether one replied."
+    )
+    namespace["careTeamMembers"] = field(
+        members,
+        listed(CareTeamMemberType),
+        "Everybody involved, over all sources, each once: how to reach them, and when they last saw the person. Whom "
+        "a source names as a care team or as the registered practice comes first, then by last contact.",
     )
     namespace["links"] = field(
         links, listed(value_type(Link)), "Which source records are this person, and how that was decided."
@@ -160,9 +200,9 @@ PatientRecord = _patient_record()
 def wanted_types(info: Info[Any, Any]) -> frozenset[str]:
     """The fact types that the selection needs, deferred parts included: demographics if nothing else."""
     names = {name for field in info.selected_fields for name in _field_names(field.selections)}
-    if names & {"timeline", "discrepancies"}:
-        return frozenset(FACT_TYPES)
-    wanted = frozenset(SECTIONS[name].__name__ for name in names & SECTIONS.keys())
+    wanted = frozenset(SECTIONS[name].__name__ for name in names & SECTIONS.keys()).union(
+        *(OVER_SECTIONS[name] for name in names & OVER_SECTIONS.keys())
+    )
     return wanted | {"Patient"} if not wanted or names & {"patient", "links"} else wanted
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 from msgspec import Struct
 
 from schema.model.describe import d
-from schema.model.values import Annotation, Caution, Coding, Identifier, Party
+from schema.model.values import Annotation, Caution, Coding, Identifier, Origin, Party
 from schema.model.when import When
 
 
@@ -37,6 +37,7 @@ class Fact(Struct, frozen=True, gc=False, kw_only=True, tag_field="factType", ta
     replaces: Annotated[
         tuple[str, ...], d("Native ids of earlier statements of this source that this one replaces.")
     ] = ()
+    follows: Annotated[tuple[Origin, ...], d("What it came out of, as the source says.")] = ()
 
 
 class GapKind(Enum):

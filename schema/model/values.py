@@ -63,6 +63,13 @@ class Identifier(Struct, frozen=True, gc=False, kw_only=True):
     ] = None
 
 
+class Origin(Struct, frozen=True, gc=False, kw_only=True):
+    """What a statement came out of: a referral, a booking, a contact or a spell. One of the two is stated."""
+
+    native_id: Annotated[str | None, d("Native id of it in the same source.")] = None
+    identifier: Annotated[Identifier | None, d("Its number: of a referral (UBRN), spell, visit or handover.")] = None
+
+
 class Quantity(Struct, frozen=True, gc=False, kw_only=True):
     """A measured amount."""
 
@@ -100,6 +107,7 @@ class ContactPoint(Struct, frozen=True, gc=False, kw_only=True):
     system: Annotated[str | None, d("phone, email, fax, pager, sms, url or other.")] = None
     value: Annotated[str, d("The number or address.")]
     use: Annotated[str | None, d("home, work, mobile, temp or old.")] = None
+    label: Annotated[str | None, d("What the source calls it, where it keeps several: out of hours, duty desk.")] = None
 
 
 class HumanName(Struct, frozen=True, gc=False, kw_only=True):

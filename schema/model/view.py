@@ -190,16 +190,6 @@ class Section(Struct, Generic[F], frozen=True, gc=False, kw_only=True):
     entries: tuple[MergedFact[F], ...]
 
 
-class Timeline(Struct, frozen=True, gc=False, kw_only=True):
-    """Entries of every section in the order of their clinical time, oldest first."""
-
-    status: SectionStatus
-    """COMPLETE when every section is, UNAVAILABLE when every section is, else PARTIAL."""
-    entries: tuple[MergedFact[Any], ...]
-    undated: int
-    """How many entries of the sections have no time at all, and so no place here."""
-
-
 class DiscrepancyKind(Enum):
     """What can be said about a source that has no part in a merged fact."""
 
@@ -216,12 +206,27 @@ class DiscrepancyKind(Enum):
 
 
 class Discrepancy(Struct, frozen=True, gc=False, kw_only=True):
-    """What one source does not have, or has differently."""
+    """What one source does not have, or has differently; or that it was not heard about a whole section."""
 
     kind: DiscrepancyKind
     source: SourceRef
     fact_type: str
-    entry: MergedFact[Any]
+    rank: int
+    """How much it matters, 0 the most; within a rank, what is surer comes first."""
+    entry: MergedFact[Any] | None = None
+    """None for OUT_OF_SCOPE and SOURCE_UNAVAILABLE: they are said once of a section."""
+    count: int = 1
+    """How many entries it is said of."""
+
+    @property
+    def order(self) -> tuple[float, str]:
+        """Most important first: by rank, then how sure it is, then by entry, section and source."""
+        said = _CERTAINTY.index(self.kind)
+        name = self.entry.id if self.entry is not None else self.fact_type
+        return (float(self.rank * len(_CERTAINTY) + said), f"{name} {self.source.id}")
+
+
+_CERTAINTY = tuple(DiscrepancyKind)
 
 
 class LinkStatus(Enum):
