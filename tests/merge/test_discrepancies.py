@@ -1,14 +1,29 @@
 """What can be said of a source that has no part in a fact, and where nothing is claimed. MERGE.md section 5."""
 
+import sys
 from typing import Any
 
 import pytest
 
 from gateway.merge import discrepancies, section
-from schema.model.clinical import AllergyIntolerance, Condition, Flag, Medication, MedicationKind, Polarity
+from schema.model.clinical import AllergyIntolerance, Condition, Flag, Medication, MedicationKind, Observation, Polarity
 from schema.model.fact import Fact, Gap, GapKind
+from schema.model.values import CodeableConcept
 from schema.model.view import Discrepancy, DiscrepancyKind, SectionSource, SourceState
-from tests.merge.making import DMD, READ, SOURCES, TERMS, coded, merged, number, problem, stating, words
+from tests.merge.making import (
+    DMD,
+    READ,
+    SOURCES,
+    TERMS,
+    coded,
+    merged,
+    number,
+    problem,
+    reading,
+    since,
+    stating,
+    words,
+)
 
 DIABETES, ASTHMA, CELLULITIS = "44054006", "195967001", "128045006"
 NOT_FOUND, DIFFERS, CANNOT_TELL = DiscrepancyKind.NOT_FOUND, DiscrepancyKind.DIFFERS, DiscrepancyKind.CANNOT_TELL
@@ -104,6 +119,81 @@ def test_a_source_that_began_to_listen_later_cannot_be_said_not_to_have_it() -> 
     old = ("a", problem(DIABETES, "2012-01-01"))
     assert said(Condition, old, complete_from={"b": 1_700_000_000.0}) == [CANNOT_TELL]
     assert said(Condition, old, complete_from={"b": 1_000_000_000.0}) == [NOT_FOUND]
+
+
+ALCOHOL, ANXIETY = "66590003", "197480006"
+
+
+def named(code: str, display: str, **more: Any) -> dict[str, Any]:
+    return problem(code) | {"code": coded(code, display=display)} | more
+
+
+def test_another_code_with_a_word_in_common_may_be_the_same_thing_in_another_clinicians_choice() -> None:
+    mine = ("a", named(ALCOHOL, "Alcohol dependence"))
+    assert said(Condition, mine, ("b", named("7200002", "Alcoholism"))) == [CANNOT_TELL]
+    assert said(Condition, mine, ("b", named(ANXIETY, "Anxiety disorder"))) == [NOT_FOUND]
+
+
+def test_who_states_both_tells_them_apart() -> None:
+    alcohol, other = named(ALCOHOL, "Alcohol dependence"), named("7200002", "Alcoholism")
+    assert said(Condition, ("a", alcohol), ("a", other), ("b", other)) == [NOT_FOUND]
+    third = [("a", alcohol), ("c", other), ("b", other)]
+    assert said(Condition, *third) == [CANNOT_TELL], "that a third source uses the other code says nothing"
+
+
+def test_codes_that_a_map_puts_near_each_other_or_near_a_third_are_siblings() -> None:
+    parent = "urn:parent"
+    target = {"code": "P", "equivalence": "wider"}
+    elements = [{"code": code, "target": [target]} for code in (DIABETES, ASTHMA)]
+    group = {"source": "http://snomed.info/sct", "target": parent, "element": elements}
+    terms = TERMS.extended(concept_maps=[{"group": [group]}])
+    for other in (coded(ASTHMA), CodeableConcept(codings=(*coded("P", parent).codings, *coded(CELLULITIS).codings))):
+        facts = stating(Condition, ("a", problem(DIABETES)), ("b", {"code": other}))
+        settled = section(Condition, merged(facts, terms), [heard("a"), heard("b")])
+        assert [one.kind for one in discrepancies([settled], terms, source="b")] == [CANNOT_TELL]
+
+
+def test_of_what_happens_at_a_time_only_a_sibling_of_that_day_or_of_none_counts() -> None:
+    def result(code: str, display: str, when: str | None) -> dict[str, Any]:
+        return {"code": coded(code, display=display), "effective": since(when)}
+
+    mine = ("a", result("1", "Serum ferritin level", "2026-01-14T10:05"))
+    for when, kind in (("2026-01-14T16:00", CANNOT_TELL), (None, CANNOT_TELL), ("2026-01-20T10:05", NOT_FOUND)):
+        assert said(Observation, mine, ("b", result("2", "Ferritin", when))) == [kind], when
+    undated = ("a", result("1", "Serum ferritin level", None))
+    assert said(Observation, undated, ("b", result("2", "Ferritin", "2026-01-20"))) == [CANNOT_TELL]
+    assert said(Observation, mine, ("b", result("2", "Serum sodium level", "2026-01-14"))) == [NOT_FOUND]
+
+
+def test_a_source_that_was_not_heard_is_said_so_once_of_the_section_with_the_count() -> None:
+    live = [("a", problem(DIABETES)), ("a", problem(ASTHMA)), ("a", problem(CELLULITIS) | {"entered_in_error": True})]
+    (one,) = found(Condition, *live, b=heard("b", SourceState.UNAVAILABLE))
+    assert (one.kind, one.entry, one.count) == (DiscrepancyKind.SOURCE_UNAVAILABLE, None, 2)
+
+
+def test_twice_as_many_results_of_one_code_cost_twice_as_many_steps() -> None:
+    def steps(count: int) -> int:
+        stated = [
+            (source, reading("70", f"2026-01-{day:02}T{n // 60:02}:{n % 60:02}"))
+            for source, day in (("a", 5), ("b", 20))
+            for n in range(count)
+        ]
+        settled = section(Observation, merged(stating(Observation, *stated)), [heard("a"), heard("b")])
+        calls = 0
+
+        def count_call(*_: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count_call)
+        try:
+            found = discrepancies([settled], TERMS)
+        finally:
+            sys.setprofile(None)
+        assert len(found) == 2 * count
+        return calls
+
+    assert steps(600) <= 2.3 * steps(300)
 
 
 def test_what_was_withdrawn_is_missed_by_nobody() -> None:

@@ -1,0 +1,268 @@
+"""What happened in order and what it came out of; referrals and discharges; who is involved, and who saw him last."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from gateway.merge import care_team_members, section, timeline, transfers_of_care
+from schema.model.clinical import (
+    Appointment,
+    CareTeam,
+    Communication,
+    Condition,
+    Encounter,
+    Medication,
+    MedicationKind,
+    ServiceRequest,
+)
+from schema.model.fact import Fact
+from schema.model.journey import CareTeamMember, Finding, Moment, Occurrence, TransferKind, TransferOfCare
+from schema.model.values import ContactPoint, Origin, Party
+from schema.model.view import Section, SectionSource, SourceState
+from tests.merge.making import SOURCES, at, coded, course, merged, number, problem, since, stating
+
+Stated = tuple[type[Fact], str, dict[str, Any]]
+REFERRAL = number("RF-1")
+SPELL = number("SP-1", "urn:spells")
+
+
+def sections(*stated: Stated, b: SourceState = SourceState.OK) -> list[Section[Any]]:
+    """One settled section for each type stated."""
+    heard = [SectionSource(source=SOURCES[n], state=b if n == "b" else SourceState.OK) for n in ("a", "b", "c")]
+    kinds = dict.fromkeys(kind for kind, _, _ in stated)
+    by_kind = {kind: [(source, fields) for one, source, fields in stated if one is kind] for kind in kinds}
+    return [section(kind, merged(stating(kind, *facts)), heard) for kind, facts in by_kind.items()]
+
+
+def moments(*stated: Stated, since: str | None = None, until: str | None = None) -> list[Moment]:
+    days = (date.fromisoformat(day) if day else None for day in (since, until))
+    return list(timeline(sections(*stated), *days).moments)
+
+
+def seen(found: list[Moment]) -> list[tuple[str, Occurrence]]:
+    return [(moment.at.value, moment.occurrence) for moment in found]
+
+
+# ---------- the timeline
+
+
+def test_what_began_earlier_stands_where_it_was_written_down_or_ended_since() -> None:
+    hidden = problem("66590003", "2018", recorded=at("2026-03-16"))
+    stopped = course(start="2025-01-01") | {"effective": since("2025-01-01", "2026-02-27")}
+    found = moments((Condition, "a", hidden), (Medication, "a", stopped), since="2026-02-21")
+    assert seen(found) == [("2026-02-27", Occurrence.ENDED), ("2026-03-16", Occurrence.RECORDED)]
+    everything = moments((Condition, "a", hidden), (Medication, "a", stopped))
+    assert seen(everything) == [("2018", Occurrence.HAPPENED), ("2025-01-01", Occurrence.HAPPENED)]
+
+
+def test_an_entry_stands_once_where_it_began_if_that_is_since() -> None:
+    both = course() | {"effective": since("2026-02-25", "2026-03-01"), "recorded": at("2026-02-26")}
+    assert seen(moments((Medication, "a", both), since="2026-02-21")) == [("2026-02-25", Occurrence.HAPPENED)]
+
+
+def test_an_end_that_lay_ahead_when_the_source_was_asked_has_not_happened() -> None:
+    planned = course() | {"effective": since("2025-01-01", "2027-01-01")}
+    assert moments((Medication, "a", planned), since="2026-02-21") == []
+
+
+def test_nothing_stands_outside_the_two_days_and_a_coarse_time_is_compared_as_coarsely() -> None:
+    stated = [(Condition, "a", problem(str(n), day)) for n, day in enumerate(("2025", "2026", "2026-04-01"))]
+    assert seen(moments(*stated, since="2026-03-01", until="2026-03-31")) == [("2026", Occurrence.HAPPENED)]
+
+
+def test_what_was_withdrawn_did_not_happen() -> None:
+    assert moments((Condition, "a", problem("1", "2026-01-01", entered_in_error=True))) == []
+
+
+# ---------- what came out of what
+
+
+def followed(found: list[Moment], kind: type[Fact]) -> list[tuple[str, str | None]]:
+    """(the type it came out of, the number that says so) of the one entry of that type."""
+    (moment,) = [one for one in found if isinstance(one.entry.display, kind)]
+    return [(type(x.entry.display).__name__, x.identifier and x.identifier.value) for x in moment.follows]
+
+
+def referral(**more: Any) -> dict[str, Any]:
+    return {"identifiers": (REFERRAL,), "authored": at("2026-03-16T22:10"), **more}
+
+
+def booking(**more: Any) -> dict[str, Any]:
+    return {"period": since("2026-03-29T10:30"), "status": "booked", **more}
+
+
+def test_a_booking_that_quotes_a_referral_of_another_source_came_out_of_it() -> None:
+    found = moments(
+        (ServiceRequest, "a", referral()), (Appointment, "b", booking(follows=(Origin(identifier=REFERRAL),)))
+    )
+    assert followed(found, Appointment) == [("ServiceRequest", "RF-1")]
+    assert followed(found, ServiceRequest) == []
+
+
+def test_of_two_kinds_under_one_number_the_later_came_out_of_the_earlier() -> None:
+    found = moments((ServiceRequest, "a", referral()), (Encounter, "b", stay(identifiers=(REFERRAL,))))
+    assert followed(found, Encounter) == [("ServiceRequest", "RF-1")]
+    assert followed(found, ServiceRequest) == []
+
+
+def test_a_reference_within_one_source_joins_and_the_same_id_elsewhere_does_not() -> None:
+    part = {"native_id": "Encounter/part", "part_of": "Encounter/spell"}
+    for source, links in (("a", [("Encounter", None)]), ("b", [])):
+        found = moments((Encounter, "a", stay(native_id="Encounter/spell")), (Encounter, source, part | timed()))
+        (moment,) = [one for one in found if one.entry.display.native_id == "Encounter/part"]
+        assert [(type(x.entry.display).__name__, x.identifier) for x in moment.follows] == links
+
+
+def test_a_number_of_the_person_or_of_another_issuer_joins_nothing() -> None:
+    for mine, theirs in ((number("1", kind="MR"),) * 2, (REFERRAL, number("RF-1", "urn:other"))):
+        found = moments(
+            (ServiceRequest, "a", referral(identifiers=(mine,))), (Appointment, "b", booking(identifiers=(theirs,)))
+        )
+        assert followed(found, Appointment) == []
+
+
+# ---------- replies
+
+
+def stay(**more: Any) -> dict[str, Any]:
+    return {
+        "encounter_class": coded("IMP", "http://terminology.hl7.org/CodeSystem/v3-ActCode"),
+        "status": "finished",
+        "period": since("2026-03-16T15:00", "2026-03-20T10:00"),
+        "identifiers": (SPELL,),
+        **more,
+    }
+
+
+def timed() -> dict[str, Any]:
+    return {"period": since("2026-03-17T15:00")}
+
+
+def reply(*stated: Stated, **heard: Any) -> TransferOfCare:
+    (found,) = transfers_of_care(sections(*stated, **heard))
+    return found
+
+
+def test_a_referral_that_a_booking_names_is_answered() -> None:
+    named = booking(follows=(Origin(identifier=REFERRAL),))
+    found = reply((ServiceRequest, "a", referral()), (Appointment, "b", named))
+    assert (found.kind, found.reply, len(found.replies)) == (TransferKind.REFERRAL, Finding.FOUND, 1)
+
+
+def test_not_found_is_said_only_where_everybody_was_heard_and_everything_says_what_it_came_out_of() -> None:
+    sent = (ServiceRequest, "a", referral())
+    other = (Appointment, "b", booking(follows=(Origin(identifier=number("RF-2")),), identifiers=(number("RF-2"),)))
+    assert reply(sent).reply is Finding.NOT_FOUND
+    assert reply(sent, b=SourceState.UNAVAILABLE).reply is Finding.CANNOT_TELL
+    assert reply(sent, (Appointment, "b", booking())).reply is Finding.CANNOT_TELL, "it may be the reply"
+    before = booking(period=since("2026-03-01T10:30"))
+    assert reply(sent, (Appointment, "b", before)).reply is Finding.NOT_FOUND, "it came earlier"
+    assert reply((ServiceRequest, "a", referral(identifiers=()))).reply is Finding.CANNOT_TELL, "nobody can quote it"
+    asked = (ServiceRequest, "c", referral(identifiers=(number("RF-2"),)))
+    by_number = {t.entry.display.identifiers: t.reply for t in transfers_of_care(sections(sent, asked, other))}
+    assert by_number == {(REFERRAL,): Finding.NOT_FOUND, (number("RF-2"),): Finding.FOUND}
+
+
+def test_a_discharge_is_answered_by_another_source_and_not_by_the_hospitals_own_papers() -> None:
+    named = {"sent": at("2026-03-21T09:00"), "follows": (Origin(identifier=SPELL),)}
+    answered = reply((Encounter, "a", stay()), (Communication, "b", named))
+    own = reply((Encounter, "a", stay()), (Communication, "a", named))
+    assert (answered.kind, answered.reply) == (TransferKind.DISCHARGE, Finding.FOUND)
+    assert (own.reply, own.replies) == (Finding.NOT_FOUND, ())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"status": "in-progress"}, {"period": since("2026-03-16")}, {"encounter_class": coded("AMB", "urn:class")}],
+)
+def test_a_stay_that_is_not_over_and_a_visit_are_no_discharge(fields: dict[str, Any]) -> None:
+    assert transfers_of_care(sections((Encounter, "a", stay(**fields)))) == ()
+
+
+# ---------- who is involved
+
+
+def party(name: str | None = None, phone: str | None = None, **more: Any) -> Party:
+    telecom = (ContactPoint(system="phone", value=phone),) if phone else ()
+    return Party(name=name, telecom=telecom, **more)
+
+
+def team(*people: Party, **more: Any) -> dict[str, Any]:
+    return {"participants": people, **more}
+
+
+def visit(when: str, *people: Party, status: str | None = "finished", **more: Any) -> dict[str, Any]:
+    return {"period": since(when), "status": status, "participants": people, **more}
+
+
+def people(*stated: Stated, **heard: Any) -> dict[str | None, CareTeamMember]:
+    found = care_team_members(sections(*stated, **heard))
+    by_name = {one.name or one.organization: one for one in found}
+    assert len(by_name) == len(found), "two go by one name"
+    return by_name
+
+
+def last(member: CareTeamMember) -> str | None:
+    return member.last_contact.when.value if member.last_contact and member.last_contact.when else None
+
+
+def test_one_name_and_one_telephone_is_one_person_and_a_name_alone_is_not() -> None:
+    sunita, titled = party("Sunita Banerjee", "01632 960341"), party("Mrs Sunita Banerjee", "01632960341")
+    (one,) = care_team_members(sections((CareTeam, "a", team(sunita)), (CareTeam, "b", team(titled))))
+    assert {source.id for source in one.sources} == {"a", "b"}
+    found = care_team_members(sections((CareTeam, "a", team(sunita)), (CareTeam, "b", team(party("Sunita Banerjee")))))
+    assert len(found) == 2
+
+
+def test_two_who_act_for_one_practice_are_not_one_person_by_its_number() -> None:
+    practice = number("Z81099", "https://fhir.nhs.uk/Id/ods-organization-code")
+    doctors = [party(name, identifiers=(practice,)) for name in ("Dr A Yarrow", "Dr B Finch")]
+    assert set(people((CareTeam, "a", team(*doctors)))) == {"Dr A Yarrow", "Dr B Finch"}
+
+
+def test_the_last_contact_is_the_latest_that_took_place() -> None:
+    nurse = party("Wilhelmina Oxtoby")
+    found = people(
+        (CareTeam, "a", team(nurse)),
+        (Encounter, "a", visit("2026-03-11T10:15", nurse)),
+        (Encounter, "a", visit("2026-03-15T10:00", nurse)),
+        (Encounter, "a", visit("2026-03-16T10:20", nurse, status="cancelled")),
+        (Appointment, "a", visit("2026-04-06T09:40", nurse, status="booked")),
+    )
+    assert last(found["Wilhelmina Oxtoby"]) == "2026-03-15T10:00"
+
+
+def test_a_supply_handed_over_is_a_contact_with_who_runs_the_source_and_not_with_the_prescriber() -> None:
+    pharmacy, doctor = party(organization="Trust a"), party("Dr I Yarrow")
+    supply = course(start="2026-03-11") | {"kind": MedicationKind.DISPENSE, "status": "completed", "author": doctor}
+    left = supply | {"status": "not-done", "effective": since("2026-03-16")}
+    found = people((CareTeam, "b", team(pharmacy, doctor)), (Medication, "a", supply), (Medication, "a", left))
+    assert (last(found["Trust a"]), last(found["Dr I Yarrow"])) == ("2026-03-11", None)
+
+
+def test_a_message_counts_with_the_person_and_not_between_professionals() -> None:
+    nurse, doctor, patient = party("Ewart Pilling"), party("Joy Adewole"), Party(role="patient")
+    told = {"sent": at("2026-03-16T10:00"), "sender": nurse, "recipients": (patient,)}
+    handover = {"sent": at("2026-03-16T15:00"), "sender": doctor, "recipients": (nurse,)}
+    found = people((CareTeam, "a", team(nurse, doctor)), (Communication, "a", told), (Communication, "a", handover))
+    assert (last(found["Ewart Pilling"]), last(found["Joy Adewole"])) == ("2026-03-16T10:00", None)
+
+
+def test_a_contact_with_a_member_is_one_with_the_team_of_the_same_source() -> None:
+    nurse, phone = party("Sunita Banerjee"), (ContactPoint(system="phone", value="01632 960340", label="duty desk"),)
+    named = team(nurse, name="Community team", telecom=phone)
+    found = people((CareTeam, "a", named), (Encounter, "a", visit("2026-03-11T11:00", nurse)))
+    assert last(found["Community team"]) == "2026-03-11T11:00"
+    assert found["Community team"].telecom == phone
+    elsewhere = people((CareTeam, "a", named), (Encounter, "b", visit("2026-03-11T11:00", party("Ann Other"))))
+    assert last(elsewhere["Community team"]) is None
+
+
+def test_without_a_contact_it_is_not_found_only_when_everybody_was_heard() -> None:
+    nurse = (CareTeam, "a", team(party("Alys Brackley")))
+    visits = (Encounter, "a", visit("2026-03-11T11:00", party("Ann Other")))
+    assert people(nurse, visits)["Alys Brackley"].contact is Finding.NOT_FOUND
+    silent = people(nurse, visits, b=SourceState.UNAVAILABLE)
+    assert silent["Alys Brackley"].contact is Finding.CANNOT_TELL
+    assert [source.id for source in silent["Ann Other"].unheard] == ["b"]
