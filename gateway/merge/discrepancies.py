@@ -70,7 +70,7 @@ def discrepancies(
     return tuple(sorted(found, key=lambda one: one.order))
 
 
-class _Seen(Struct, frozen=True):
+class _Seen(Struct, frozen=True, gc=False):
     """What is looked at of one merged fact, worked out once."""
 
     entry: MergedFact[Any]

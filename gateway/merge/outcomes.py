@@ -283,12 +283,11 @@ def _change(points: list[SeriesPoint]) -> Decimal | None:
 
 def _slope(points: list[SeriesPoint]) -> Decimal | None:
     """Ordinary least squares, per 30 days."""
-    if len(points) < _SLOPE_POINTS:
+    # Calendar days: the hour that is lost in March makes no span shorter.
+    if len(points) < _SLOPE_POINTS or (points[-1].when.day - points[0].when.day).days < _SLOPE_LEAST_DAYS:
         return None
     start = points[0].when.earliest
     days = [Fraction(round((point.when.earliest - start).total_seconds()), _A_DAY_S) for point in points]
-    if days[-1] < _SLOPE_LEAST_DAYS:
-        return None
     values = [Fraction(point.value) for point in points]
     mean_day, mean_value = sum(days, Fraction()) / len(days), sum(values, Fraction()) / len(values)
     over = sum(((d - mean_day) * (v - mean_value) for d, v in zip(days, values, strict=True)), Fraction())

@@ -9,6 +9,8 @@ import pytest
 from adapters.sdk import SourceInvalid
 from schema.model.clinical import (
     AllergyIntolerance,
+    DocumentReference,
+    Encounter,
     Immunization,
     Medication,
     Observation,
@@ -18,7 +20,7 @@ from schema.model.clinical import (
     QuestionnaireResponse,
 )
 from schema.model.fact import Fact, Gap, GapKind
-from schema.model.values import CautionCode
+from schema.model.values import CautionCode, Identifier, Origin
 from schema.model.when import Precision
 from tests.fhir.records import bundle, concept, observation, patient, ref, searchset
 
@@ -375,3 +377,32 @@ def test_the_patient_of_a_record_is_read_once(reading: Any) -> None:
     items = reading(body(searchset(patient(), patient())), kind="patient", types=("Patient",))
 
     assert [type(item) for item in items] == [Patient]
+
+
+@pytest.mark.parametrize(
+    ("fields", "origins"),
+    [
+        ({"basedOn": [ref("ServiceRequest/r1")]}, (Origin(native_id="ServiceRequest/r1"),)),
+        ({"incomingReferral": [ref("ReferralRequest/r1")]}, (Origin(native_id="ReferralRequest/r1"),)),
+        ({"appointment": [ref("Appointment/a1")]}, (Origin(native_id="Appointment/a1"),)),
+        (
+            {"basedOn": [{"identifier": {"system": "https://fhir.nhs.uk/Id/ubr-number", "value": "000000000001"}}]},
+            (Origin(identifier=Identifier(system="https://fhir.nhs.uk/Id/ubr-number", value="000000000001")),),
+        ),
+        ({"basedOn": [ref("CarePlan/c1")]}, ()),
+        ({}, ()),
+    ],
+)
+def test_what_a_contact_came_out_of_is_read_by_reference_and_by_number(
+    reading: Any, fields: dict[str, Any], origins: tuple[Origin, ...]
+) -> None:
+    encounter = {"resourceType": "Encounter", "id": "e1", "status": "finished", "subject": ref("Patient/p1")}
+    found = [item for item in reading(body(bundle(patient(), encounter | fields))) if isinstance(item, Encounter)]
+    assert [fact.follows for fact in found] == [origins]
+
+
+def test_a_document_names_its_contact_below_its_context(reading: Any) -> None:
+    document = {"resourceType": "DocumentReference", "id": "d1", "status": "current", "subject": ref("Patient/p1")}
+    document |= {"content": [], "context": {"encounter": [ref("Encounter/e1")]}}
+    (found,) = [item for item in reading(body(bundle(patient(), document))) if isinstance(item, DocumentReference)]
+    assert found.follows == (Origin(native_id="Encounter/e1"),)

@@ -237,7 +237,7 @@ def test_a_supply_handed_over_is_a_contact_with_who_runs_the_source_and_not_with
     pharmacy, doctor = party(organization="Trust a"), party("Dr I Yarrow")
     supply = course(start="2026-03-11") | {"kind": MedicationKind.DISPENSE, "status": "completed", "author": doctor}
     left = supply | {"status": "not-done", "effective": since("2026-03-16")}
-    found = people((CareTeam, "b", team(pharmacy, doctor)), (Medication, "a", supply), (Medication, "a", left))
+    found = people((CareTeam, "a", team(pharmacy, doctor)), (Medication, "a", supply), (Medication, "a", left))
     assert (last(found["Trust a"]), last(found["Dr I Yarrow"])) == ("2026-03-11", None)
 
 

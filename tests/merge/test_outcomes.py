@@ -183,6 +183,11 @@ def test_there_is_no_slope_of_two_points_nor_of_less_than_ninety_days(days: tupl
     assert found.slope is None
 
 
+def test_ninety_days_over_the_change_of_the_clocks_are_ninety_days() -> None:
+    days = ("2025-01-01", "2025-02-01", "2025-04-01")
+    assert series(*(("a", alt(str(10 + place), day)) for place, day in enumerate(days))).slope is not None
+
+
 def test_the_order_of_the_results_changes_nothing() -> None:
     stated = [("a", alt(str(40 + day), f"2026-01-{day:02}T08:00")) for day in range(1, 29)]
     facts = stating(Observation, *stated)
