@@ -146,7 +146,7 @@ def test_codes_that_a_map_puts_near_each_other_or_near_a_third_are_siblings() ->
     target = {"code": "P", "equivalence": "wider"}
     elements = [{"code": code, "target": [target]} for code in (DIABETES, ASTHMA)]
     group = {"source": "http://snomed.info/sct", "target": parent, "element": elements}
-    terms = TERMS.extended(concept_maps=[{"group": [group]}])
+    terms = TERMS.extended(concept_maps=[{"resourceType": "ConceptMap", "group": [group]}])
     for other in (coded(ASTHMA), CodeableConcept(codings=(*coded("P", parent).codings, *coded(CELLULITIS).codings))):
         facts = stating(Condition, ("a", problem(DIABETES)), ("b", {"code": other}))
         settled = section(Condition, merged(facts, terms), [heard("a"), heard("b")])

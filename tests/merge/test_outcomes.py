@@ -119,6 +119,7 @@ def test_the_parts_of_a_blood_pressure_are_two_lines_of_one_result() -> None:
 
 def test_what_a_map_calls_equivalent_is_on_the_line_and_what_it_calls_wider_is_listed() -> None:
     conceptmap = {
+        "resourceType": "ConceptMap",
         "group": [
             {
                 "source": "urn:lab",
