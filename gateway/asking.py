@@ -1,4 +1,4 @@
-"""`sherwood query`: ask a running gateway, and show a record to a person."""
+"""`sherwood query` and `sherwood find`: ask a running gateway, and show a person a record, or who may be meant."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from rich.console import Console
 from adapters.sdk.secrets import Secret
 from gateway.config import seconds
 from gateway.problems import CommandError
-from gateway.tables import show_record
+from gateway.tables import show_found, show_record
 from schema.gql.connection import LARGEST_PAGE
 from schema.model.clinical import SECTIONS
 
@@ -57,10 +57,7 @@ _SPECIFIC = {
 
 def whole_record_query(deadline: str | None) -> str:
     """A document that asks for every section of one person."""
-    try:
-        argument = f', deadline: "PT{seconds(deadline):.6f}S"' if deadline else ""
-    except ValueError as problem:
-        raise CommandError(f"--deadline: {problem}") from None
+    argument = _deadline_argument(deadline)
     entry = (
         f"id when {{ value }} {_NEGATING} provenance {{ source {{ id name }} }} "
         "conflicts { field claims { source { id } value } }"
@@ -77,6 +74,36 @@ def whole_record_query(deadline: str | None) -> str:
         {sections}
         sources {{ source {{ id name }} state code message asOf latencyMs cache facts gaps {{ kind text }} }}
     }} }}"""
+
+
+def _deadline_argument(deadline: str | None) -> str:
+    try:
+        return f', deadline: "PT{seconds(deadline):.6f}S"' if deadline else ""
+    except ValueError as problem:
+        raise CommandError(f"--deadline: {problem}") from None
+
+
+def search_query(deadline: str | None) -> str:
+    """A document that asks who fits a search."""
+    return f"""query ($search: PatientSearch!) {{ patients(search: $search{_deadline_argument(deadline)}) {{
+        status completeness truncated notice
+        candidates {{ identifiers {{ system value }} names {{ text family given }} birthDate {{ value }} gender
+            postalDistrict deceased grade evidence sources {{ id name }} }}
+        sources {{ source {{ id name }} state code message latencyMs }}
+    }} }}"""
+
+
+def find(
+    search: dict[str, str], url: str, token: str | None, deadline: str | None, as_json: bool, out: Console, err: Console
+) -> int:
+    """Search and print. The exit status is 1 when the answer holds errors; that nobody was found is none."""
+    with err.status("Asking ..."):
+        answer = _post(url, token, {"query": search_query(deadline), "variables": {"search": search}})
+    if as_json or answer.get("errors"):
+        out.print_json(data=answer)
+    else:
+        show_found(answer["data"]["patients"], out)
+    return 1 if answer.get("errors") else 0
 
 
 def ask(

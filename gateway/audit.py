@@ -76,9 +76,9 @@ class AuditEvent(Struct, frozen=True, kw_only=True):
 
 
 def access_event(
-    actor: Actor, purpose: str, patient: str, operation: str, sources: Iterable[str], **detail: str
+    actor: Actor, purpose: str, patient: str | None, operation: str, sources: Iterable[str], **detail: str
 ) -> AuditEvent:
-    """Somebody asks about a person, and these sources are about to be called."""
+    """Somebody asks about a person, or looks for one (`patient` None), and these sources are about to be called."""
     asked = tuple((source, "ASKED") for source in sources)
     return _event(AuditKind.ACCESS, actor, purpose, patient, detail, operation=operation, sources=asked)
 
@@ -86,7 +86,7 @@ def access_event(
 def disclosure_event(
     actor: Actor,
     purpose: str,
-    patient: str,
+    patient: str | None,
     operation: str,
     *,
     frame: bytes,

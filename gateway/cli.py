@@ -115,17 +115,41 @@ def check(config_file: ConfigFile) -> None:
     sys.exit(0 if asyncio.run(check_sources(load(config_file), out)) else 1)
 
 
+Url = Annotated[str, typer.Option(help="A running gateway.", envvar="SHERWOOD_URL")]
+Token = Annotated[str | None, typer.Option(help="env:NAME or file:PATH of an access token.", envvar="SHERWOOD_TOKEN")]
+HERE = "http://127.0.0.1:8000/graphql"
+
+
+@app.command()
+def find(
+    family: Annotated[str, typer.Option(help="The whole family name; no wildcards.")],
+    given: Annotated[str | None, typer.Option(help="Given names, the first one first.")] = None,
+    birth_date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Date of birth.")] = None,
+    gender: Annotated[str | None, typer.Option(help="male, female or other.")] = None,
+    postcode: Annotated[str | None, typer.Option(help="The whole postcode of the home.")] = None,
+    url: Url = HERE,
+    token: Token = None,
+    deadline: Annotated[str | None, typer.Option(help='How long to wait, such as "3s".')] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Find a person by names and birth date, for the number to ask `sherwood query` with. Nothing clinical.
+
+    Whoever contradicts anything stated is not found: leave out what you are not sure of.
+    """
+    from gateway.asking import find as search
+
+    stated = {"given": given, "birthDate": birth_date, "gender": gender, "postalCode": postcode}
+    criteria = {"family": family} | {name: value for name, value in stated.items() if value}
+    sys.exit(search(criteria, url, token, deadline, json, out, err))
+
+
 @app.command()
 def query(
     document: Annotated[
         str, typer.Argument(help="A file with a GraphQL document, '-' for standard input, or an NHS number.")
     ],
-    url: Annotated[
-        str, typer.Option(help="A running gateway.", envvar="SHERWOOD_URL")
-    ] = "http://127.0.0.1:8000/graphql",
-    token: Annotated[
-        str | None, typer.Option(help="env:NAME or file:PATH of an access token.", envvar="SHERWOOD_TOKEN")
-    ] = None,
+    url: Url = HERE,
+    token: Token = None,
     variable: Annotated[list[str] | None, typer.Option("-v", metavar="NAME=JSON", help="A variable.")] = None,
     deadline: Annotated[str | None, typer.Option(help='For a number: how long to wait, such as "0.3s".')] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON, also for a number.")] = False,

@@ -9,11 +9,12 @@ source's answer depends on (`share`) and the policy, so an answer bound to an ac
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import structlog
@@ -25,6 +26,7 @@ from adapters.sdk import (
     Ask,
     Call,
     DependsOn,
+    PatientSearch,
     SourceError,
     SourceInvalid,
     SourceRecord,
@@ -80,6 +82,9 @@ class TypeAnswer(Struct, frozen=True, gc=False, kw_only=True):
         """Whether it may be served again: a failure is never kept as an empty list."""
         return not any(gap.kind in _NOT_KEPT for gap in self.gaps)
 
+
+_Records: TypeAlias = Callable[[], AsyncIterator[SourceRecord]]
+"""A question to a source that has not been asked yet."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(TypeAnswer).decode
@@ -218,6 +223,17 @@ class Flights:
         answers["Patient"] = _with_people(answers)
         return Outcome(answers, error, time.monotonic() - asked_at, state)
 
+    async def find(self, source: ConfiguredSource, search: PatientSearch, actor: Actor, purpose: str) -> Outcome:
+        """Whom the source offers for a search: asked now, shared with nobody and kept nowhere.
+
+        Never raises for a source's failure. Cancelling the caller ends the call: nobody else waits for it.
+        """
+        asked_at = time.monotonic()
+        call = Call(deadline=asked_at + source.table.timeout, actor=actor, purpose=purpose)
+        records = partial(source.adapter.find, search, call)
+        answers, error = await self._fly(source, records, frozenset({"Patient"}), call)
+        return Outcome(answers, error, time.monotonic() - asked_at, CacheState.MISS)
+
     async def close(self) -> None:
         """End every flight: the process is going."""
         tasks = {flight.task for flight in self._under_way.values()}
@@ -266,7 +282,7 @@ class Flights:
         self, source: ConfiguredSource, ask: Ask, call: Call, own: dict[bytes, str]
     ) -> tuple[dict[str, TypeAnswer], SourceError | None]:
         """A flight whose complete answers are in the cache before it has landed: between the two nobody asks again."""
-        answers, error = await self._fly(source, ask, call)
+        answers, error = await self._fly(source, partial(source.adapter.fetch, ask, call), ask.types, call)
         if error is None:  # what came before it broke off may not be all there is of a type
             for key, fact_type in own.items():
                 answer = answers[fact_type]
@@ -276,16 +292,16 @@ class Flights:
         return answers, error
 
     async def _fly(
-        self, source: ConfiguredSource, ask: Ask, call: Call
+        self, source: ConfiguredSource, records: _Records, types: frozenset[str], call: Call
     ) -> tuple[dict[str, TypeAnswer], SourceError | None]:
         """Fetch until done, failed or cut, and read meanwhile; what arrived before a failure is kept.
 
         The source's timeout is for the source: what has arrived by then is read to its end.
         """
-        gathered = _Gathered(ask.types, self._clock)
+        gathered = _Gathered(types, self._clock)
         reading: dict[asyncio.Task[None], SourceRecord] = {}
         try:
-            error = await _fetch(source, ask, call, reading, gathered)
+            error = await _fetch(source, records, call, reading, gathered)
             if reading and (unread := (await asyncio.wait(reading, timeout=READING_S))[1]):
                 late = SourceTimeout("what the source gave could not be read in time")
                 gathered.leave_out((reading[task] for task in unread), late)
@@ -298,7 +314,7 @@ class Flights:
 
 async def _fetch(
     source: ConfiguredSource,
-    ask: Ask,
+    records: _Records,
     call: Call,
     reading: "dict[asyncio.Task[None], SourceRecord]",
     gathered: "_Gathered",
@@ -306,7 +322,7 @@ async def _fetch(
     """Start reading each record as it comes; what ended the fetch, when it did not end by itself."""
     try:
         async with asyncio.timeout(call.remaining_s() + CUT_GRACE_S), source.slots:
-            async for record in source.adapter.fetch(ask, call):
+            async for record in records():
                 reading[asyncio.create_task(gathered.add(source.adapter, record))] = record
     except SourceError as problem:
         return problem

@@ -46,6 +46,9 @@ CIRCUIT_OPEN = "IDENTITY_CIRCUIT_OPEN"
 RESTRICTION_UNKNOWN = "RESTRICTION_UNKNOWN"
 NO_IDENTIFIER = "NO_IDENTIFIER"
 NOT_IN_SCOPE = "NOT_HELD"
+NOT_SEARCHED = "SEARCH_NOT_OFFERED"
+SEARCH_NEEDS_MORE = "SEARCH_NEEDS_MORE"
+TOO_MANY_MATCHES = "TOO_MANY_MATCHES"
 MASKED = "POLICY_MASKED"
 _UNKNOWN = Gap(kind=GapKind.NOT_HELD, code=PATIENT_NOT_FOUND)
 INTERNAL = "INTERNAL"
@@ -71,6 +74,9 @@ MESSAGES = {
     RESTRICTION_UNKNOWN: "The source may not be asked while nobody can say whether the person is restricted.",
     NO_IDENTIFIER: "The source is asked by an identifier that this person is not known to have.",
     NOT_IN_SCOPE: "The source holds none of what this query asks for.",
+    NOT_SEARCHED: "The source cannot be searched by demographics.",
+    SEARCH_NEEDS_MORE: "The source is searched by more than was stated.",
+    TOO_MANY_MATCHES: "More people fit the search than the source gives.",
     MASKED: "Some of what the source holds is not shown to this viewer.",
     INTERNAL: "A fault of the gateway's own kept the source's answer from being used; it is logged.",
     "IDENTITY_UNRESOLVED": "Whose record it is could not be established; nothing of it is shown.",

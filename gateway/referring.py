@@ -36,7 +36,7 @@ async def find_reference(
     if service.authority is not None:
         outcome = await _ask(service, service.authority, asked, actor, purpose, policy, _part_of(deadline))
         if outcome is not None and outcome.error is None:
-            return _on_the_authoritys_word(outcome, asked, service.authority.table.id), outcome
+            return on_the_authoritys_word(outcome, asked, service.authority.table.id), outcome
     found = await _without_authority(service, asked, actor, purpose, policy, _part_of(deadline))
     if found is None:
         message = (
@@ -47,7 +47,11 @@ async def find_reference(
     return found, None
 
 
-def _on_the_authoritys_word(outcome: Outcome, asked: Identifier, authority: str) -> ReferencePerson:
+def on_the_authoritys_word(outcome: Outcome, asked: Identifier, authority: str) -> ReferencePerson:
+    """Whom the authority says that the number belongs to.
+
+    Raises QueryError: PATIENT_NOT_FOUND, or IDENTITY_UNRESOLVED when its answer does not say.
+    """
     answer = outcome.answers["Patient"]
     if any(gap.code == PATIENT_NOT_FOUND for gap in answer.gaps):
         raise QueryError(ErrorCode.PATIENT_NOT_FOUND, "The identity authority does not know this number: check it.")

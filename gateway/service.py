@@ -13,6 +13,7 @@ import structlog
 from msgspec import structs
 
 from adapters.sdk import Actor, Subject
+from gateway import criteria
 from gateway.access import (
     Access,
     AccessDenied,
@@ -34,6 +35,7 @@ from gateway.cache import MemoryCache
 from gateway.config import Config
 from gateway.deciding import RequestSteward
 from gateway.disclosures import LINKS, audited, links_detail
+from gateway.finding import Disclosed, Finding, Found
 from gateway.flights import ConfiguredSource, Flights, Outcome
 from gateway.gathering import Asked, Gathering, Merger
 from gateway.hearing import (
@@ -60,6 +62,7 @@ from gateway.refusals import readable, said_aloud, sentence
 from gateway.telemetry import Metrics, log_fault
 from gateway.translating import Translator
 from schema.gql.errors import ErrorCode, QueryError
+from schema.model.search import PatientSearch, PatientSearchResult
 from schema.model.values import Identifier
 from schema.model.view import SourceRef, SourceState
 
@@ -249,12 +252,27 @@ class RequestGateway:
         """Hash of the GraphQL document, for the audit."""
         self.steward = RequestSteward(self)
         self._views: list[Gathering] = []
+        self._searches: list[Found] = []
 
     async def sources(self) -> tuple[SourceRef, ...]:
         """Every configured source that this actor may know of."""
         with said_aloud():
             policy = await self.decide(None)
         return tuple(s.ref for s in self.service.sources.values() if policy.may_ask(s.table.id))
+
+    async def patients(self, search: PatientSearch, *, deadline_s: float | None) -> PatientSearchResult:
+        """As the port says. What was searched by is in the audit trail by name alone: no value leaves this call."""
+        with said_aloud():
+            stated = criteria.readable(search, self.service.clock().date())
+            finding = Finding(self.service, stated, self.actor, self._purpose, await self.decide(None))
+            asked = [source.table.id for source in finding.asked]
+            by = " ".join(sorted(stated.criteria))
+            await self.service.audit.record(
+                access_event(self.actor, self._purpose, None, self.operation, sources=asked, search=by)
+            )
+            found = await finding.run(self.received + (deadline_s or self.service.config.gateway.deadline))
+            self._searches.append(found)
+            return found.result
 
     async def patient(
         self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
@@ -360,6 +378,7 @@ class RequestGateway:
         """Record that this frame leaves, for every person it is about. Raises AuditUnavailable: then it must not."""
         events = [self._disclosure(frame, view.identifier, view.heard()) for view in self._views]
         events += [self._disclosure(frame, identifier, []) for identifier in self.steward.shown]
+        events += [event for found in self._searches for event in self._found(found, frame)]
         await asyncio.gather(*(self.service.audit.record(event) for event in events))
 
     def _disclosure(self, frame: bytes, identifier: Identifier, heard: Sequence[Heard]) -> AuditEvent:
@@ -375,6 +394,22 @@ class RequestGateway:
             records=[record for h in heard for record in h.record_hashes],
             **{LINKS: links_detail(linked)},
         )
+
+    def _found(self, found: Found, frame: bytes) -> list[AuditEvent]:
+        """Everybody whom a search shows; one event about nobody when it shows nobody."""
+        return [
+            disclosure_event(
+                self.actor,
+                self._purpose,
+                one.patient,
+                self.operation,
+                frame=frame,
+                sources={searched.source.id: searched.state.value for searched in found.result.sources},
+                records=one.records,
+                search=found.result.status.value,
+            )
+            for one in found.disclosed or (Disclosed(None, ()),)
+        ]
 
     def close(self) -> None:
         """The request is over. Flights go on."""

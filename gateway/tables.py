@@ -334,3 +334,55 @@ def _steers(character: str) -> bool:
         unicodedata.category(character) == "Cc"
         or character in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     )
+
+
+_FOUND = {
+    "NONE": "Nobody found who fits everything stated.",
+    "ONE": "One person fits. Compare before you choose: it may still be another than the one you mean.",
+    "MANY": "Several people fit: choose by what you know, or state more.",
+    "TOO_MANY": "More people fit than are shown: state more.",
+}
+_INCOMPLETE = {
+    "PARTIAL": "Not every source was heard, so somebody may be missing:",
+    "UNAVAILABLE": "No source was heard: this does not say that nobody fits.",
+}
+_NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+_NOT_CONFIRMED = "identifier:not-confirmed"
+_NEVER_SEARCHED = frozenset({"SEARCH_NOT_OFFERED", "RESTRICTION_UNKNOWN"})
+
+
+def show_found(found: dict[str, Any], out: Console) -> None:
+    """The candidates, then what is missing and why, then what no search can tell."""
+    out.print(_text(_FOUND[found["status"]]), style="bold")
+    if found["candidates"]:
+        table = Table("ask with", "name", "born", "gender", "home", "fit", "known to")
+        for one in found["candidates"]:
+            row = (
+                "\n".join(map(_to_ask_with, one["identifiers"])) or "no number to ask with",
+                "\n".join(filter(None, map(_name, one["names"]))) + ("\nDECEASED" if one["deceased"] else ""),
+                (one["birthDate"] or {}).get("value", "not stated"),
+                one["gender"] or "not stated",
+                one["postalDistrict"] or "not stated",
+                _fit(one),
+                "\n".join(source["name"] for source in one["sources"]),
+            )
+            table.add_row(*map(_text, row))
+        out.print(table)
+    if found["completeness"] in _INCOMPLETE:
+        out.print(_text(_INCOMPLETE[found["completeness"]]), style="bold red")
+        for one in found["sources"]:
+            if one["state"] != "OK" and one["code"] not in _NEVER_SEARCHED:
+                out.print(_text(f"  {one['source']['name']}: {one['code']} {one['message'] or ''}".rstrip()))
+    out.print(_text(found["notice"]))
+
+
+def _to_ask_with(identifier: dict[str, Any]) -> str:
+    value = identifier["value"]
+    if identifier["system"] != _NHS_NUMBER:
+        return f"{value} ({identifier['system']})"
+    return f"{value[:3]} {value[3:6]} {value[6:]}"
+
+
+def _fit(candidate: dict[str, Any]) -> str:
+    unconfirmed = "\nits number is not confirmed" if _NOT_CONFIRMED in candidate["evidence"] else ""
+    return f"{candidate['grade'].lower()}{unconfirmed}"

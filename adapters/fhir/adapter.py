@@ -4,13 +4,13 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from adapters.fhir import gpconnect
 from adapters.fhir.outcomes import says_not_found, withheld
 from adapters.fhir.reading import asked_part, read_record
-from adapters.fhir.searching import ACCEPT, Searcher, decoded, judged, search
+from adapters.fhir.searching import ACCEPT, Searcher, decoded, find, judged, search
 from adapters.fhir.settings import PLACEHOLDER_ASID, FhirSettings
 from adapters.sdk import (
     NHS_NUMBER,
@@ -19,6 +19,7 @@ from adapters.sdk import (
     Call,
     DependsOn,
     Health,
+    PatientSearch,
     Settings,
     SettingsError,
     Source,
@@ -51,6 +52,9 @@ class FhirAdapter(Adapter[FhirSettings]):
         if settings.profile == "pds":
             self.answer_depends_on = DependsOn.NOTHING
             self.identifier_systems = frozenset({NHS_NUMBER})
+        if settings.find:
+            # PDS wants the birth date; a server that is only searched takes what the gateway takes.
+            self.search_needs = frozenset({"family", "birth_date"} if settings.profile == "pds" else {"family"})
 
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
         """See `Adapter.fetch`. Of `search` the person comes first and each type as it arrives; the others are one."""
@@ -61,6 +65,10 @@ class FhirAdapter(Adapter[FhirSettings]):
         else:
             async for record in search(Searcher(self.http, self.settings, call), self.settings, ask):
                 yield record
+
+    async def find(self, search: PatientSearch, call: Call) -> AsyncIterator[SourceRecord]:
+        """See `Adapter.find`. `Patient?family=&given=&birthdate=&gender=&address-postalcode=`, as far as stated."""
+        yield await find(self.http, search, call, self._headers())
 
     def read(self, record: SourceRecord) -> Iterable[Fact | Gap]:
         """See `Adapter.read`."""
@@ -108,8 +116,11 @@ class FhirAdapter(Adapter[FhirSettings]):
         return _record("pds", frozenset({"Patient"}), (response.body, question))
 
     async def _pds(self, value: str, call: Call) -> HttpResponse:
-        headers = {**ACCEPT, "X-Request-ID": str(uuid.uuid4())}
-        return await self.http.get(f"Patient/{quote(value, safe='')}", call=call, headers=headers)
+        return await self.http.get(f"Patient/{quote(value, safe='')}", call=call, headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        """PDS wants to be able to tell every request from the others."""
+        return {**ACCEPT, "X-Request-ID": str(uuid.uuid4())} if self.settings.profile == "pds" else ACCEPT
 
     async def _check_pds(self, call: Call) -> Health:
         if self.settings.test_patient is None:
@@ -132,6 +143,8 @@ class FhirAdapter(Adapter[FhirSettings]):
             self.settings.ssp_to,
         ):
             warnings.append("ssp_from or ssp_to is not set")
+        if self.settings.find and self.settings.profile == "search" and not _says_how_to_find(statement):
+            warnings.append("find is set, and the server does not say that Patient is searched by family and birthdate")
         return Health(detail=f"FHIR {version} server answered", warnings=tuple(warnings))
 
 
@@ -141,6 +154,22 @@ def _numbers(ask: Ask) -> list[str]:
     if not found:
         raise SourceRequest("no NHS number to ask by")
     return found
+
+
+def _says_how_to_find(statement: dict[str, Any]) -> bool:
+    """Whether the CapabilityStatement names the parameters (`rest.resource.searchParam`)."""
+    listed = [
+        parameter.get("name")
+        for rest in _objects(statement.get("rest"))
+        for resource in _objects(rest.get("resource"))
+        if resource.get("type") == "Patient"
+        for parameter in _objects(resource.get("searchParam"))
+    ]
+    return {"family", "birthdate"} <= set(map(str, listed))
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _unknown_person(response: HttpResponse) -> bool:

@@ -21,6 +21,9 @@ SERIOUS = frozenset({"error", "fatal"})
 NOT_FOUND = frozenset({"PATIENT_NOT_FOUND", "NO_RECORD_FOUND", "RESOURCE_NOT_FOUND", "INVALIDATED_RESOURCE"})
 """Spine and PDS codes that say: we do not know this person."""
 
+TOO_MANY = frozenset({"TOO_MANY_MATCHES", "too-costly"})
+"""PDS's code, and FHIR's issue type, that say: more people fit than you will be given."""
+
 GONE = frozenset({"not-found", "deleted", "processing"})
 """Issue types with which servers say that a resource read by its id is not there (HAPI says `processing`)."""
 
@@ -81,6 +84,12 @@ def issues(outcome: Any) -> list[dict[str, Any]]:
 def says_not_found(outcome: Any) -> bool:
     """True when it says that the person is not known: by the code of its details, where it gives one."""
     return any(bool(found & NOT_FOUND) or found == {"not-found"} for found in map(codes, issues(outcome)))
+
+
+def says_too_many(outcome: Any) -> bool:
+    """True when it says, in place of people, that too many fit."""
+    kind = outcome.get("resourceType") if isinstance(outcome, dict) else None
+    return kind == "OperationOutcome" and any(found & TOO_MANY for found in map(codes, issues(outcome)))
 
 
 def withheld(outcome: Any) -> str | None:

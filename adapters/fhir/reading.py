@@ -25,6 +25,7 @@ from adapters.fhir.outcomes import (
     error_of,
     says_gone,
     says_not_found,
+    says_too_many,
     withheld,
 )
 from adapters.fhir.references import Index
@@ -111,6 +112,8 @@ def _open(record: SourceRecord, reading: Reading, index: Index) -> list[Entry]:
             absent = says_gone(value) if record.kind == "patient" else says_not_found(value)
             if record.kind in ABOUT_PERSON and absent:
                 raise _NoRecord(Gap(kind=GapKind.NOT_HELD, code=PATIENT_NOT_FOUND))
+            if record.candidates and says_too_many(value):
+                raise _NoRecord(Gap(kind=GapKind.TRUNCATED, fact_type="Patient", code="TOO_MANY_MATCHES"))
             if record.kind == "gpconnect" and (said := withheld(value)) is not None:
                 raise _NoRecord(
                     *(

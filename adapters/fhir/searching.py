@@ -5,7 +5,7 @@ what arrived is kept, marked as cut. Truth: FHIR R4 section 3.1.1 (search, pagin
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,15 +13,16 @@ from urllib.parse import quote, urljoin
 
 import msgspec
 
-from adapters.fhir.outcomes import error_of, says_gone
+from adapters.fhir.outcomes import error_of, says_gone, says_too_many
 from adapters.fhir.reading import FAILED
 from adapters.fhir.settings import FhirSettings
-from adapters.sdk import Ask, Call, SourceError, SourceInvalid, SourceRecord, SourceRequest
+from adapters.sdk import Ask, Call, PatientSearch, SourceError, SourceInvalid, SourceRecord, SourceRequest
 from adapters.sdk.http import HttpClient, HttpResponse
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 ACCEPT = {"Accept": "application/fhir+json"}
+STRICT = {"Prefer": "handling=strict"}
 
 SEARCHED: dict[str, tuple[str, ...]] = {
     "Medication": ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"),
@@ -282,15 +283,44 @@ async def _find_patients(searcher: Searcher, numbers: list[str]) -> tuple[Source
     return _person(found.parts, found.truncated), ids
 
 
-def _person(parts: list[bytes], truncated: bool = False) -> SourceRecord:
+def _person(parts: list[bytes], truncated: bool = False, *, candidates: bool = False) -> SourceRecord:
     return SourceRecord(
         kind="patient",
         types=frozenset({"Patient"}),
         parts=tuple(parts),
         retrieved=datetime.now(UTC),
         truncated=truncated,
+        candidates=candidates,
         media_type="application/fhir+json",
     )
+
+
+async def find(http: HttpClient, search: PatientSearch, call: Call, headers: Mapping[str, str]) -> SourceRecord:
+    """Who fits, as the first page of one search (FHIR R4 section 8.1.18; IHE PDQm, ITI-78).
+
+    A second page is not fetched: more people than fit on one are not told apart. `handling=strict` makes a server
+    refuse a parameter that it does not know (section 3.1.1.1), where it would otherwise answer with more people.
+    """
+    response = await http.get("Patient", call=call, params=_criteria(search), headers={**headers, **STRICT})
+    if says_too_many(decoded(response.body)):
+        return _person([response.body], truncated=True, candidates=True)
+    page = judged(response)
+    if page.resourceType != "Bundle":
+        raise SourceInvalid("the answer is not a Bundle")
+    return _person([response.body], page.next is not None, candidates=True)
+
+
+def _criteria(search: PatientSearch) -> list[tuple[str, str]]:
+    """A comma would begin an alternative. Names are strings: the server finds those that begin so, in any case."""
+    born = search.birth_date.isoformat() if search.birth_date else None
+    stated = [
+        ("family", search.family),
+        *(("given", word) for word in (search.given or "").split()),
+        ("birthdate", f"eq{born}" if born else None),
+        ("gender", search.gender),
+        ("address-postalcode", search.postal_code),
+    ]
+    return [(name, _escaped(value)) for name, value in stated if value]
 
 
 def _records(group: Group, found: Pages) -> list[SourceRecord]:

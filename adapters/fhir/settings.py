@@ -35,6 +35,8 @@ class FhirSettings(HttpSettings):
     """Searches under way at once for one patient."""
     include: bool = True
     """Ask for the people, places and products that results refer to (`_include`)."""
+    find: bool = False
+    """The server can be searched by names and birth date (`Patient?family=&birthdate=`): not so with GP Connect."""
     test_patient: str | None = None
     """An NHS number, never a real person's, that `check` reads for profile `pds`."""
 
@@ -62,6 +64,8 @@ class FhirSettings(HttpSettings):
         unknown = set(self.types or ()) - set(FACT_TYPES)
         if unknown:
             raise ValueError(f"types: unknown {sorted(unknown)}; known: {sorted(FACT_TYPES)}")
+        if self.find and self.profile == "gpconnect":
+            raise ValueError("find: a GP Connect provider is asked by NHS number alone")
         beyond = set(self.types or ()) - self.possible_types
         if beyond:
             raise ValueError(f"types: profile {self.profile!r} cannot give {sorted(beyond)}")

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from adapters.fhir.simulate_national import gpconnect_app, pds_app
+from adapters.fhir.simulate_search import DEMOGRAPHIC, met
 from adapters.testing.simulation import json_bytes
 
 __all__ = ["gpconnect_app", "pds_app", "search_app"]
@@ -76,6 +77,8 @@ class Store:
             elif name in ("patient", "subject"):
                 person = value if "/" in value else f"Patient/{value}"
                 found = [one for one in found if person in set(_people(one))]
+            elif name in DEMOGRAPHIC:
+                found = [one for one in found if met(one, name, value)]
         return found
 
     def included(self, matches: list[Resource], wanted: list[str], again: list[str]) -> list[Resource]:
@@ -147,7 +150,9 @@ class _Server:
 
     async def metadata(self, request: web.Request) -> web.Response:
         kinds = sorted(self._store.types)
-        rest = [{"mode": "server", "resource": [{"type": kind} for kind in kinds]}]
+        searched = [{"name": name, "type": "string"} for name in sorted(DEMOGRAPHIC)]
+        listed = [{"type": kind, **({"searchParam": searched} if kind == "Patient" else {})} for kind in kinds]
+        rest = [{"mode": "server", "resource": listed}]
         return answer(
             {
                 "resourceType": "CapabilityStatement",
@@ -178,7 +183,8 @@ class _Server:
             return outcome(404, "not-supported")
         query = list(request.query.items())
         names = {name for name, _ in query}
-        if not names & {"_id", "identifier", "patient", "subject"}:
+        by_demographics = kind == "Patient" and "family" in names and len(names & DEMOGRAPHIC) > 1
+        if not names & {"_id", "identifier", "patient", "subject"} and not by_demographics:
             # A server with patients in it does not list everybody.
             return outcome(400, "required")
         counts = [value for name, value in query if name == "_count"]

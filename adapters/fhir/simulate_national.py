@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from adapters.fhir.simulate_search import DEMOGRAPHIC, met
 from adapters.testing.simulation import json_bytes
 
 Resource = dict[str, Any]
@@ -80,9 +81,12 @@ def gpconnect_app(
 
 
 def pds_app(
-    patients: Iterable[Resource], superseded: Mapping[str, str] | None = None, base_path: str = ""
+    patients: Iterable[Resource], superseded: Mapping[str, str] | None = None, base_path: str = "", *, most: int = 50
 ) -> web.Application:
-    """The demographics service with these Patients, whose ids are NHS numbers, and old numbers with current ones."""
+    """The demographics service with these Patients, whose ids are NHS numbers, and old numbers with current ones.
+
+    `most`: of more people than this a search tells only that there are too many.
+    """
     current = superseded or {}
     known = {str(patient["id"]): patient for patient in patients}
 
@@ -95,9 +99,29 @@ def pds_app(
         found = known.get(current.get(number, number))
         return _answer(found) if found is not None else _spine_outcome(404, "not-found", "RESOURCE_NOT_FOUND")
 
+    async def search(request: web.Request) -> web.Response:
+        if not request.headers.get("X-Request-ID"):
+            return _spine_outcome(400, "required", "MISSING_VALUE")
+        criteria = list(request.query.items())
+        if not {"family", "birthdate"} <= dict(criteria).keys() <= DEMOGRAPHIC:
+            return _spine_outcome(400, "required", "UNSUPPORTED_SERVICE")
+        fitting = [one for one in known.values() if all(met(one, name, value) for name, value in criteria)]
+        if len(fitting) > most:
+            return _spine_outcome(200, "multiple-matches", "TOO_MANY_MATCHES")
+        # Of whoever is restricted it tells who they are, and nothing of where.
+        entries = [{"resource": _without_places(one), "search": {"mode": "match", "score": 1}} for one in fitting]
+        return _answer({"resourceType": "Bundle", "type": "searchset", "total": len(fitting), "entry": entries})
+
     app = web.Application()
+    app.router.add_get(f"{base_path}/Patient", search)
     app.router.add_get(f"{base_path}/Patient/{{id}}", read)
     return app
+
+
+def _without_places(patient: Resource) -> Resource:
+    labels = {label.get("code") for label in patient.get("meta", {}).get("security", [])}
+    hidden = {"address", "telecom", "generalPractitioner"} if labels & {"R", "V"} else set()
+    return {key: value for key, value in patient.items() if key not in hidden}
 
 
 def valid_nhs_number(number: str) -> bool:

@@ -22,6 +22,7 @@ from adapters.sdk import (
     Call,
     DependsOn,
     Health,
+    PatientSearch,
     SettingsError,
     Source,
     SourceError,
@@ -53,6 +54,7 @@ class Hl7v2Adapter(Adapter[Hl7v2Settings]):
         own = {self.settings.mrn_system} if self.settings.mrn_system else set()
         self.identifier_systems = frozenset({NHS_NUMBER, *own})
         self._tls = _tls(self.settings)
+        self.search_needs = frozenset({"family"}) if self.settings.find else None
 
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
         wanted = {
@@ -74,6 +76,11 @@ class Hl7v2Adapter(Adapter[Hl7v2Settings]):
             await asyncio.gather(*tasks, return_exceptions=True)
         if failure is not None:
             raise failure
+
+    async def find(self, search: PatientSearch, call: Call) -> AsyncIterator[SourceRecord]:
+        """See `Adapter.find`. One page of ITI-21 by what is stated: more people than fit on it are not told apart."""
+        answer = await self._converse(FORMS["demographics"], frozenset({"Patient"}), search, call, max_pages=1)
+        yield replace(answer.record, candidates=True)
 
     def read(self, record: SourceRecord) -> Iterable[Fact | Gap]:
         # What another question answers is stated there, once: here it would come again under the same native ids.
@@ -154,13 +161,15 @@ class Hl7v2Adapter(Adapter[Hl7v2Settings]):
                 return answer
         return await self._converse(form, types, keys[-1], call)
 
-    async def _converse(self, form: Form, types: frozenset[str], key: Key, call: Call) -> "_Answer":
+    async def _converse(
+        self, form: Form, types: frozenset[str], who: Key | PatientSearch, call: Call, max_pages: int | None = None
+    ) -> "_Answer":
         """Ask, and follow the continuations. Pages that came before a failure are kept, marked as truncated."""
         pages: list[bytes] = []
         pointers: set[str] = set()
         found = truncated = False
         failure: SourceError | None = None
-        question = self._question(form, key)
+        question = self._question(form, who)
         while True:
             try:
                 payload, message = await self._exchange(question, call)
@@ -174,11 +183,11 @@ class Hl7v2Adapter(Adapter[Hl7v2Settings]):
             pointer = queries.pointer(message)
             if pointer is None:
                 break
-            if pointer in pointers or len(pages) == self.settings.max_pages:
+            if pointer in pointers or len(pages) == (max_pages or self.settings.max_pages):
                 truncated = True
                 break
             pointers.add(pointer)
-            question = self._question(form, key, question.tag, pointer)
+            question = self._question(form, who, question.tag, pointer)
         record = SourceRecord(
             kind=form.answer,
             types=types,
@@ -189,8 +198,10 @@ class Hl7v2Adapter(Adapter[Hl7v2Settings]):
         )
         return _Answer(record=record, found=found, failure=failure)
 
-    def _question(self, form: Form, key: Key, tag: str | None = None, pointer: str | None = None) -> Question:
-        return queries.question(form, key, self.settings, datetime.now(self.source.timezone), tag, pointer)
+    def _question(
+        self, form: Form, who: Key | PatientSearch, tag: str | None = None, pointer: str | None = None
+    ) -> Question:
+        return queries.question(form, who, self.settings, datetime.now(self.source.timezone), tag, pointer)
 
     async def _exchange(self, question: Question, call: Call) -> tuple[bytes, Message]:
         """One connection for each message: many listeners close it after their answer."""

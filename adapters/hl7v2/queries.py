@@ -13,7 +13,7 @@ from msgspec import Struct
 from adapters.hl7v2.build import Value, message, segment
 from adapters.hl7v2.parser import Message
 from adapters.hl7v2.settings import Hl7v2Settings, QueryName
-from adapters.sdk import SourceInvalid, SourceRequest
+from adapters.sdk import PatientSearch, SourceInvalid, SourceRequest
 
 
 class Form(Struct, frozen=True, kw_only=True):
@@ -97,9 +97,17 @@ class Question(Struct, frozen=True, kw_only=True):
 
 
 def question(
-    form: Form, key: Key, settings: Hl7v2Settings, now: datetime, tag: str | None = None, pointer: str | None = None
+    form: Form,
+    who: Key | PatientSearch,
+    settings: Hl7v2Settings,
+    now: datetime,
+    tag: str | None = None,
+    pointer: str | None = None,
 ) -> Question:
-    """Write the question; to continue an answer, with the same tag and the pointer it gave."""
+    """Write the question; to continue an answer, with the same tag and the pointer it gave.
+
+    A search is written for a form that asks by parameter alone.
+    """
     control_id = secrets.token_hex(10)
     # QRD-4 has room for ten characters, QPD-2 for thirty-two.
     tag = tag or secrets.token_hex(5)
@@ -123,20 +131,40 @@ def question(
         None,
         settings.charset,
     )
-    write = _by_parameter if form.by_parameter else _original
-    body = write(form, key, settings, tag, at)
+    if isinstance(who, PatientSearch):
+        body = _by_parameter(form, _demographics(who), tag)
+    elif form.by_parameter:
+        body = _by_parameter(form, _identifier(who, settings), tag)
+    else:
+        body = _original(form, who, settings, tag, at)
     if pointer is not None:
         body.append(segment("DSC", pointer, "I"))
     return Question(form=form, payload=message([header, *body], settings.charset), control_id=control_id, tag=tag)
 
 
-def _by_parameter(form: Form, key: Key, settings: Hl7v2Settings, tag: str, at: str) -> list[str]:
+def _by_parameter(form: Form, wanted: list[Value], tag: str) -> list[str]:
+    return [segment("QPD", form.title, tag, wanted), segment("RCP", "I", (str(PAGE), "RD"))]
+
+
+def _demographics(search: PatientSearch) -> list[Value]:
+    """ITI TF-2 3.21.4.1.2.2: the fields of PID that a consumer may ask by, each to be met."""
+    stated = {
+        "@PID.5.1.1": search.family,
+        "@PID.5.2": search.given.split()[0] if search.given else None,
+        "@PID.7": f"{search.birth_date:%Y%m%d}" if search.birth_date else None,
+        "@PID.8": search.gender[:1].upper() if search.gender else None,
+        "@PID.11.5": search.postal_code,
+    }
+    return [(name, value) for name, value in stated.items() if value]
+
+
+def _identifier(key: Key, settings: Hl7v2Settings) -> list[Value]:
     wanted: list[Value] = [("@PID.3.1", key.value)]
     if key.authority:
         wanted.append(("@PID.3.4", key.authority))
     if key.type and (settings.ask_identifier_type or not key.authority):
         wanted.append(("@PID.3.5", key.type))
-    return [segment("QPD", form.title, tag, wanted), segment("RCP", "I", (str(PAGE), "RD"))]
+    return wanted
 
 
 def _original(form: Form, key: Key, settings: Hl7v2Settings, tag: str, at: str) -> list[str]:

@@ -70,6 +70,8 @@ class Hl7v2Settings(ReadingSettings):
     """MSH-12 of our questions."""
     queries: tuple[QueryName, ...] = ("demographics", "visits")
     """What the source answers: ITI-21, ITI-22, QRY^A19, QRY^R02."""
+    find: bool = False
+    """The source answers ITI-21 by names and birth date too: it takes part in searches."""
     ask_identifier_type: bool = False
     """Also send the identifier's type (@PID.3.5) in ITI-21 and ITI-22: some suppliers need it."""
     query_department: str = "ALL"
@@ -87,6 +89,8 @@ class Hl7v2Settings(ReadingSettings):
             raise ValueError("queries: name each of demographics, visits, a19, results at most once, and at least one")
         if self.version.startswith("2.3") and {"demographics", "visits"} & set(self.queries):
             raise ValueError("queries: demographics and visits (QBP) exist since version 2.4; use 'a19' with 2.3")
+        if self.find and "demographics" not in self.queries:
+            raise ValueError("find: a search is an ITI-21 query: name 'demographics' among the queries")
         if (self.tls_ca or self.tls_cert or self.tls_key) and not self.tls:
             raise ValueError("tls: write tls = true where tls_ca, tls_cert or tls_key is given")
         if self.tls_key and not self.tls_cert:

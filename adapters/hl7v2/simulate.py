@@ -45,7 +45,7 @@ class _Patient:
         """Every criterion of one field is met by one repetition of it: not the number here and the authority there."""
         return all(
             any(
-                all(value.text(*place) == text for place, text in parts.items())
+                all(_same(name, field, value.text(*place), text) for place, text in parts.items())
                 for one in self.segments
                 if one.name == name
                 for value in one.repetitions(field)
@@ -63,6 +63,13 @@ class _Patient:
             if keep:
                 kept.append(one.raw)
         return kept
+
+
+def _same(name: str, field: int, held: str | None, asked: str) -> bool:
+    """Capitals make no difference in a person's name (PID-5); everywhere else the text is compared as it is."""
+    if (name, field) == ("PID", 5) and held is not None:
+        return held.casefold() == asked.casefold()
+    return held == asked
 
 
 class _Pas:

@@ -10,7 +10,7 @@ from adapters.rest import records
 from adapters.rest.answers import Asker
 from adapters.rest.mapping_file import Resource, load
 from adapters.rest.paging import fetch_pages
-from adapters.rest.people import Found, People
+from adapters.rest.people import Found, People, search_needs
 from adapters.rest.settings import RestSettings
 from adapters.sdk import (
     Adapter,
@@ -18,11 +18,13 @@ from adapters.sdk import (
     Call,
     DependsOn,
     Health,
+    PatientSearch,
     SettingsError,
     Source,
     SourceError,
     SourceInvalid,
     SourceRecord,
+    Subject,
 )
 from adapters.sdk.converters import Context, Unreadable
 from adapters.sdk.expressions import truthy
@@ -59,6 +61,8 @@ class RestAdapter(Adapter[RestSettings]):
         self.identifier_systems = frozenset({self._vendor.source.identifier_system})
         self.answer_depends_on = DependsOn(self._vendor.source.answer_depends_on)
         self._context = Context(zone=source.timezone)
+        by_demographics = self._vendor.look_up.table.by_demographics
+        self.search_needs = search_needs(by_demographics) if by_demographics is not None else None
 
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
         """The person first, then every wanted resource of theirs, as each comes in."""
@@ -89,6 +93,14 @@ class RestAdapter(Adapter[RestSettings]):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def find(self, search: PatientSearch, call: Call) -> AsyncIterator[SourceRecord]:
+        """See `Adapter.find`. The vendor is asked by what its mapping file asks by; the first given name alone."""
+        given = search.given.split()[0] if search.given else None
+        meant = Subject(identifiers=(), family=search.family, given=given, birth_date=search.birth_date)
+        ask = Ask(subjects=(meant,), types=frozenset({"Patient"}))
+        asker = Asker(self._vendor, self.http, self.settings.max_parallel)
+        yield await People(self._vendor, asker, self._context, ask, call).offered()
 
     def read(self, record: SourceRecord) -> Iterable[Fact | Gap]:
         return records.read_record(self._vendor, record, self.source.timezone)

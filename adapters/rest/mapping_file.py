@@ -20,8 +20,8 @@ from adapters.sdk.mapping import RowMapping, RowSpec
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _IDENTIFYING = frozenset({"identifier", "nhs_number", "nhs_number_spaced"})
-_BIRTH_DATES = frozenset({"birth_date", "birth_date_uk", "birth_date_compact"})
-_DEMOGRAPHICS = _BIRTH_DATES | {"family", "given"}
+BIRTH_DATES = frozenset({"birth_date", "birth_date_uk", "birth_date_compact"})
+_DEMOGRAPHICS = BIRTH_DATES | {"family", "given"}
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 _R = TypeVar("_R", bound="RequestTable")
@@ -281,7 +281,7 @@ def _look_up(table: PatientTable, where: str) -> LookUp:
     others, people = table.by_demographics, table.items
     if others is not None:
         people = others.items or table.items
-        for needed in (frozenset({"family"}), _BIRTH_DATES):
+        for needed in (frozenset({"family"}), BIRTH_DATES):
             _placed(others, f"{where}.by_demographics", _DEMOGRAPHICS, needed)
     return LookUp(
         table=table,

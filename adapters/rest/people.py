@@ -10,10 +10,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.rest import records
 from adapters.rest.answers import Answer, Asker
-from adapters.rest.mapping_file import ByDemographicsTable, ByIdTable, PatientTable, Vendor, filled, placeholders
+from adapters.rest.mapping_file import (
+    BIRTH_DATES,
+    ByDemographicsTable,
+    ByIdTable,
+    PatientTable,
+    Vendor,
+    filled,
+    placeholders,
+)
 from adapters.sdk import Ask, Call, SourceError, SourceInvalid, SourceRecord, SourceRequest, Subject
 from adapters.sdk.converters import Context, Unreadable
 from adapters.sdk.converters import text as as_text
@@ -79,6 +88,18 @@ class People:
             if not known.records:
                 raise
             return _failed(error, {"Patient"})
+
+    async def offered(self) -> SourceRecord:
+        """Whoever has these names and this birth date, and nothing else of them. `[patient.by_demographics]`."""
+        table = self._table.by_demographics
+        if table is None:
+            raise SourceRequest("the mapping file says of no way to search by names and birth date")
+        answer = await self._get(table, _demographics(self._subject))
+        people = [] if answer.absent else records.people_in(self._look_up, records.BY_DEMOGRAPHICS, answer.document)
+        if not people:
+            return _record(records.NOT_FOUND, {"Patient"}, answer.body)
+        record = _record(records.BY_DEMOGRAPHICS, {"Patient"}, answer.body)
+        return replace(record, truncated=len(people) > table.max_people)
 
     async def _linked(self) -> Found:
         """The demographics of linked local ids."""
@@ -213,6 +234,14 @@ def _demographics(subject: Subject) -> dict[str, str]:
             "birth_date_compact": f"{born:%Y%m%d}",
         }
     return {name: value for name, value in values.items() if value}
+
+
+_NEEDED = dict.fromkeys(BIRTH_DATES, "birth_date")
+
+
+def search_needs(table: ByDemographicsTable) -> frozenset[str]:
+    """What must be stated for this search: the fields of `PatientSearch` that its placeholders stand for."""
+    return frozenset(_NEEDED.get(name, name) for name in placeholders(table))
 
 
 def _compact(number: str) -> str:

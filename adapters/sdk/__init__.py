@@ -26,6 +26,7 @@ from adapters.sdk.errors import (
     SourceUnavailable,
     TransientError,
 )
+from schema.model.search import PatientSearch
 
 __all__ = [
     "NHS_NUMBER",
@@ -36,6 +37,7 @@ __all__ = [
     "DependsOn",
     "Health",
     "HttpSettings",
+    "PatientSearch",
     "PermanentError",
     "Settings",
     "SettingsError",

@@ -1,10 +1,11 @@
-"""The adapter contract: the three methods by which a source joins the patient view.
+"""The adapter contract: the three methods by which a source joins the patient view, and one that it may offer.
 
     fetch   asks the source, in its own protocol, and yields its bytes: I/O and nothing else
     read    turns those bytes into facts and gaps: pure, total, and re-runnable on kept bytes
     check   proves with a real round trip that the source can be asked
+    find    asks the source who has these names and this birth date (optional)
 
-An author subclasses `Adapter`, declares what it holds, and writes those three. Everything else (deadlines, caching,
+An author subclasses `Adapter`, declares what it holds, and writes the first three. Everything else (deadlines, caching,
 identity, merging, access, audit) is the gateway's. See docs/tutorials/write-an-adapter.md.
 """
 
@@ -20,6 +21,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
 
 from schema.model.fact import Fact, Gap
+from schema.model.search import PatientSearch
 from schema.model.values import Identifier
 
 if TYPE_CHECKING:
@@ -176,6 +178,8 @@ class Adapter(ABC, Generic[S]):
     answer_depends_on: DependsOn = DependsOn.ACTOR
     forbids_restricted: bool = False
     """True when this source must not be asked about a restricted (S-flagged) patient."""
+    search_needs: frozenset[str] | None = None
+    """The fields of `PatientSearch` without which the source cannot be searched; None when it cannot be at all."""
 
     def __init__(self, source: Source[S]) -> None:
         self.source = source
@@ -208,6 +212,15 @@ class Adapter(ABC, Generic[S]):
     @abstractmethod
     async def check(self, call: Call) -> Health:
         """A real round trip. Raises a `SourceError` that says who must act."""
+
+    def find(self, search: PatientSearch, call: Call) -> AsyncIterator[SourceRecord]:
+        """Ask who fits, and yield records of demographics alone, each marked as `candidates`; `read` reads them.
+
+        Called only where `search_needs` are stated. Asks for as much of the search as the source's protocol can say,
+        never for more people than that: the gateway leaves out whoever does not fit. When more fit than the source
+        gives, the record is `truncated`. Nobody is an answer: yield it. Raises a `SourceError` as `fetch` does.
+        """
+        raise NotImplementedError("an adapter that declares search_needs writes find")
 
     async def close(self) -> None:
         """Release connections. The default has none."""

@@ -14,6 +14,7 @@ from adapters.sdk import (
     Call,
     DependsOn,
     Health,
+    PatientSearch,
     SettingsError,
     Source,
     SourceError,
@@ -60,6 +61,8 @@ class SqlAdapter(Adapter[SqlSettings]):
         self.answer_depends_on = DependsOn(self._legacy.source.answer_depends_on)
         self._context = Context(zone=source.timezone)
         self._database = open_database(self.settings)
+        others = self._legacy.look_up.by_demographics
+        self.search_needs = others.statement.parameters if others is not None else None
 
     async def fetch(self, ask: Ask, call: Call) -> AsyncIterator[SourceRecord]:
         """The person first, then every wanted resource of theirs, as each comes in."""
@@ -85,6 +88,16 @@ class SqlAdapter(Adapter[SqlSettings]):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def find(self, search: PatientSearch, call: Call) -> AsyncIterator[SourceRecord]:
+        """See `Adapter.find`. The query of `[patient.by_demographics]`, with the first given name alone."""
+        query = self._legacy.look_up.by_demographics
+        if query is None:
+            raise SourceRequest("the mapping file has no query by names and birth date")
+        fetched = await self._database.rows(query, _searched_by(search), call, query.max_rows)
+        kind = records.BY_DEMOGRAPHICS if fetched.rows else records.NOT_FOUND
+        body = document(fetched.rows)
+        yield self._record(kind, {"Patient"}, body, truncated=fetched.truncated, candidates=True)
 
     def read(self, record: SourceRecord) -> Iterable[Fact | Gap]:
         return records.read_record(self._legacy, record, self.source.timezone)
@@ -122,6 +135,8 @@ class SqlAdapter(Adapter[SqlSettings]):
         local = {"local_id": _NOBODY[look_up.table.local_id_type]}
         found: list[tuple[Query, Mapping[str, Any]]] = [(look_up.query, self._asked_by(number, nobody))]
         found += [(look_up.by_id, local)] if look_up.by_id is not None else []
+        anybody = PatientSearch(family="-", given="-", birth_date=nobody.birth_date, gender="-", postal_code="-")
+        found += [(look_up.by_demographics, _searched_by(anybody))] if look_up.by_demographics is not None else []
         return found + [(resource.query, local) for resource in self._legacy.resources]
 
     async def _person(self, ask: Ask, call: Call) -> _Person:
@@ -264,9 +279,16 @@ class SqlAdapter(Adapter[SqlSettings]):
     def _failed(self, name: str, error: SourceError, types: Iterable[str]) -> SourceRecord:
         return self._record(f"{name}.{records.FAILED}.{error.code}", types)
 
-    def _record(self, kind: str, types: Iterable[str], *parts: bytes, truncated: bool = False) -> SourceRecord:
+    def _record(
+        self, kind: str, types: Iterable[str], *parts: bytes, truncated: bool = False, candidates: bool = False
+    ) -> SourceRecord:
         return SourceRecord(
-            kind=kind, types=frozenset(types), parts=parts, retrieved=datetime.now(UTC), truncated=truncated
+            kind=kind,
+            types=frozenset(types),
+            parts=parts,
+            retrieved=datetime.now(UTC),
+            truncated=truncated,
+            candidates=candidates,
         )
 
 
@@ -275,6 +297,16 @@ def _text(mapping: str) -> str:
         return read_resource(mapping)
     except SettingsError as error:
         raise SettingsError(f"mapping {error}") from None
+
+
+def _searched_by(search: PatientSearch) -> Mapping[str, Any]:
+    return {
+        "family": search.family,
+        "given": search.given.split()[0] if search.given else None,
+        "birth_date": search.birth_date,
+        "gender": search.gender,
+        "postal_code": search.postal_code,
+    }
 
 
 def _bound(value: str, kind: IdType) -> str | int:

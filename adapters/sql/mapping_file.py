@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from adapters.sdk import NHS_NUMBER, SettingsError
@@ -22,6 +22,7 @@ from adapters.sql.touched import touched_columns
 
 IDENTIFYING = frozenset({"identifier", "nhs_number", "nhs_number_spaced"})
 LOOK_UP_PARAMETERS = IDENTIFYING | {"birth_date", "family", "given"}
+DEMOGRAPHIC = frozenset({"family", "given", "birth_date", "gender", "postal_code"})
 LOCAL_ID = frozenset({"local_id"})
 
 IdType = Literal["text", "integer", "uuid"]
@@ -51,6 +52,14 @@ class ByIdTable(_Table):
     query: str
 
 
+class ByDemographicsTable(_Table):
+    """`[patient.by_demographics]`: the query for people of these names and this birth date, in the same columns."""
+
+    query: str
+    max_people: int = Field(default=10, ge=1, le=50)
+    """Of more people than this only so many are offered, and that there are more is said."""
+
+
 class PatientTable(_Table):
     """`[patient]`: the query that looks a person up by an identifier, and how to read who comes back."""
 
@@ -66,6 +75,7 @@ class PatientTable(_Table):
     max_people: int = Field(default=4, ge=1, le=50)
     """More people than this under one identifier is an answer to another question: refused."""
     by_id: ByIdTable | None = None
+    by_demographics: ByDemographicsTable | None = None
     columns: dict[str, ColumnRule] = {}
     soft_delete: SoftDelete | None = None
     fields: dict[str, Any]
@@ -127,6 +137,7 @@ class LookUp(Struct, frozen=True, kw_only=True):
     table: PatientTable
     query: Query
     by_id: Query | None
+    by_demographics: Query | None
     local_id: Expression
     number: Expression | None
     meaning: Meaning
@@ -179,10 +190,18 @@ def _look_up(file: FileTable, where: str) -> LookUp:
         # One more than may be, so that too many is noticed.
         return Query(name=at, statement=statement, rules=table.columns, needed=needed, max_rows=table.max_people + 1)
 
+    def searched(others: ByDemographicsTable, at: str) -> Query:
+        found = query(others.query, at, DEMOGRAPHIC, frozenset({"family"}))
+        if "birth_date" not in found.statement.parameters:
+            raise SettingsError(f"{at}.query: a name alone would list a town: use :birth_date too")
+        return structs.replace(found, max_rows=others.max_people)
+
+    others = table.by_demographics
     return LookUp(
         table=table,
         query=query(table.query, where, LOOK_UP_PARAMETERS, IDENTIFYING),
         by_id=query(table.by_id.query, f"{where}.by_id", LOCAL_ID, LOCAL_ID) if table.by_id is not None else None,
+        by_demographics=searched(others, f"{where}.by_demographics") if others is not None else None,
         local_id=Expression(table.local_id, f"{where}.local_id"),
         number=Expression(table.number, f"{where}.number") if table.number is not None else None,
         meaning=_meaning(file, table.columns, table.soft_delete),

@@ -2,6 +2,7 @@
 
 patient                    the look-up's rows                        parts: one document
 patient.by_id              demographics by local id                  parts: one document for each id
+patient.by_demographics    people of some names and birth date       parts: one document
 patient.not_found          no identifier is known                    parts: the empty answers
 patient.mismatch           only people with another number           parts: one document
 patient.failed.<code>      the look-up failed beside linked people   parts: none
@@ -27,6 +28,7 @@ from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
 
 PATIENT = "patient"
 BY_ID = "patient.by_id"
+BY_DEMOGRAPHICS = "patient.by_demographics"
 NOT_FOUND = "patient.not_found"
 MISMATCH = "patient.mismatch"
 PATIENT_TYPE = "Patient"

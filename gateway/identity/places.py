@@ -22,10 +22,15 @@ def same_home(ours: Iterable[Address], theirs: Iterable[Address], pseudo: tuple[
 
 def same_postcode(ours: Iterable[Address], theirs: Iterable[Address], pseudo: tuple[str, ...] = NO_FIXED_ABODE) -> bool:
     """Whether any two current home addresses share the postcode."""
-    return bool(
-        {found for address in ours if (found := _postcode(address, pseudo))}
-        & {found for address in theirs if (found := _postcode(address, pseudo))}
-    )
+    return bool(_postcodes(ours, pseudo) & _postcodes(theirs, pseudo))
+
+
+def postcodes_differ(
+    ours: Iterable[Address], theirs: Iterable[Address], pseudo: tuple[str, ...] = NO_FIXED_ABODE
+) -> bool:
+    """Whether both state a home's postcode and no two of them are the same."""
+    one, other = _postcodes(ours, pseudo), _postcodes(theirs, pseudo)
+    return bool(one) and bool(other) and not one & other
 
 
 def homes_differ(ours: Iterable[Address], theirs: Iterable[Address], pseudo: tuple[str, ...] = NO_FIXED_ABODE) -> bool:
@@ -41,6 +46,10 @@ def _homes(addresses: Iterable[Address], pseudo: tuple[str, ...]) -> set[tuple[s
         if postcode and house:
             found.add((postcode, house))
     return found
+
+
+def _postcodes(addresses: Iterable[Address], pseudo: tuple[str, ...]) -> set[str]:
+    return {found for address in addresses if (found := _postcode(address, pseudo))}
 
 
 def _postcode(address: Address, pseudo: tuple[str, ...]) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from schema.model.clinical import FACT_TYPES, Patient
 from schema.model.journey import CareTeamMember, Timeline, TransferOfCare
+from schema.model.search import PatientSearch, PatientSearchResult
 from schema.model.series import ObservationSeries
 from schema.model.stewardship import LinkDecision, Unlinked, WorkList
 from schema.model.values import Identifier
@@ -119,6 +120,13 @@ class GatewayPort(Protocol):
         """Resolve the person, start asking every source for `types` at once, and return without waiting for them.
 
         Raises `schema.gql.errors.QueryError`: bad input, access denied, not found, identity unresolved.
+        """
+        ...
+
+    async def patients(self, search: PatientSearch, *, deadline_s: float | None) -> PatientSearchResult:
+        """Who fits, of every source that can be searched, by the deadline.
+
+        Raises `schema.gql.errors.QueryError`: bad input, a search that is too wide, access denied.
         """
         ...
 

@@ -12,6 +12,7 @@ from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField
 from schema.gql.connection import Connection, order_key, page
 from schema.gql.derive import listed, optional, resolve, summary, value_type
 from schema.gql.faces import SectionType, extra_types, faces_of
+from schema.gql.finding import patients_field
 from schema.gql.journey import (
     CareTeamMemberType,
     DiscrepancyConnection,
@@ -245,6 +246,7 @@ class Query:
         graphql_type=optional(PatientRecord),
         description="One person's record. All sources are asked at once; at the deadline the answer is what is in.",
     )
+    patients: Any = patients_field
     sources: Any = strawberry.field(
         resolver=_sources, graphql_type=listed(value_type(SourceRef)), description="Every configured source."
     )

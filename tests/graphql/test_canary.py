@@ -86,6 +86,12 @@ async def provoke(gateway: Running) -> list[str]:
             errors += [str(error["message"]) for error in answer.get("errors", ())]
             sources = (answer["data"]["patient"] or {}).get("sources", ())
             errors += [str(source["message"]) for source in sources]
+    gateway.faults["epr"].garbage = True
+    for family in ("Quillfeather", "Hollowbeck", "Fennimarsh*", "Fitchwater"):
+        search = f'{{family: "{family}", birthDate: "1967-06-14"}}'
+        found = await gateway.ask(f"{{ patients(search: {search}) {{ notice sources {{ message }} }} }}")
+        errors += [str(error["message"]) for error in found.get("errors", ())]
+        errors += [str(found["data"])]
     for wrong in ("9994071008", "999407100", "9990000018"):
         answer = await gateway.ask(f'{{ patient(identifier: {{value: "{wrong}"}}) {{ links {{ localId }} }} }}')
         errors += [error["message"] for error in answer["errors"]]

@@ -83,9 +83,8 @@ async def test_with_the_server_away_the_whole_record_is_there_unjoined_and_the_a
     async with asyncio.timeout(CEILING_S), terminology_server() as server:
         server.faults.down = True
         async with started(tmp_path, edit=lambda text: translating(text, server, "5s")) as up:
-            record = await up.record(
-                f"{USED} discrepancies {{ nodes {{ kind }} }} sources {{ source {{ id }} state }} observations {{ status }}"
-            )
+            rest = "discrepancies { nodes { kind } } sources { source { id } state } observations { status }"
+            record = await up.record(f"{USED} {rest}")
             assert record["terminology"]["untranslated"] > 0
             assert "CANNOT_TELL" in {found["kind"] for found in record["discrepancies"]["nodes"]}
             assert {s["state"] for s in record["sources"] if s["source"]["id"] in ("lab", "liver")} == {"OK"}

@@ -129,7 +129,7 @@ def test_what_a_map_calls_equivalent_is_on_the_line_and_what_it_calls_wider_is_l
                     {"code": "ALTP", "target": [{"code": ALT, "equivalence": "wider"}]},
                 ],
             }
-        ]
+        ],
     }
     stated = [
         ("a", reading("97", "2026-01-14T10:05", unit="U/L") | {"code": coded(code, "urn:lab")})

@@ -81,7 +81,7 @@ def indexed(request: pytest.FixtureRequest, make_system: Callable[[System, str],
     """Each as it would be had its vendor indexed what people are looked for by."""
     name, backend = request.param
     made = system(name)
-    columns = {"nhs_no", "nhs_number", "client_id", "person_id", "hosp_no"}
+    columns = {"nhs_no", "nhs_number", "client_id", "person_id", "hosp_no", "birth_date"}
     indexes = [
         f"CREATE INDEX {table}_{column} ON {table} ({column})"
         for table, described_by in tables_of(name).items()
@@ -370,7 +370,8 @@ _SCANNED = {
         *("resource contacts", "resource care-plans", "resource risk"),
     ],
     "socialcare": [
-        *("patient", "resource workers", "resource referrals", "resource assessments", "resource packages"),
+        *("patient", "patient.by_demographics", "resource workers", "resource referrals", "resource assessments"),
+        "resource packages",
         *("resource circumstances", "resource contact-persons", "resource visits"),
     ],
     "renal": ["patient", "resource sessions"],

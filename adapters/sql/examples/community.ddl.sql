@@ -16,6 +16,7 @@ CREATE TABLE client (
     del_flag CHAR(1)
 );
 CREATE INDEX client_nhs_no ON client (nhs_no);
+CREATE INDEX client_dob ON client (dob);
 
 CREATE TABLE diagnosis (
     diag_id INTEGER NOT NULL PRIMARY KEY,
