@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.merge.problems import coded_word
 from bench.merge.record import CLINICS, Label, Record, ago, instant, moment, number, on, since
-from bench.merge.vocabulary import ALERT, PROCEDURES, SERVICES, TESTS, VACCINES, Concept
+from bench.merge.vocabulary import ALERT, PRIVATE, PROCEDURES, SERVICES, TESTS, VACCINES, Concept
 from schema.model.clinical import (
     CarePlan,
     DiagnosticReport,
@@ -128,7 +128,7 @@ def _contacts(record: Record) -> None:
             for source in record.some(1, 2):
                 start = begun + timedelta(hours=later, minutes=rng.randint(0, 12))
                 code = record.coded(source, service)
-                told = bool(code.codings)
+                told = any(coding.system != PRIVATE for coding in code.codings)
                 record.say(
                     source, Encounter, Label(thing, told=told), service, encounter_class=_class("AMB"), service=code,
                     period=since(instant(rng, start)), service_provider="Clinic",

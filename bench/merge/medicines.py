@@ -74,7 +74,7 @@ def _agreed(record: Record, concept: Concept) -> None:
     if rng.random() < 0.5:
         _events(record, concept, thing, start)
     if rng.random() < 0.1:
-        label = Label(record.name("undated"), knows=(thing,))
+        label = Label(record.name("undated"), told=False, knows=(thing,))
         _course(record, "community", label, concept, None)
     if rng.random() < 0.1:
         label = Label(record.name("withdrawn"), knows=(thing,))
@@ -86,7 +86,8 @@ def _events(record: Record, concept: Concept, thing: str, start: date) -> None:
     rng = record.rng
 
     def event(source: str, kind: MedicationKind, **fields: Any) -> None:
-        label = Label(record.name(f"{kind.name.lower()} of {concept.name}"), knows=(thing,))
+        # Passed on it keeps no number of its own, and two doses of a day look like one: no copy need be recognised.
+        label = Label(record.name(f"{kind.name.lower()} of {concept.name}"), told=False, knows=(thing,))
         code = record.coded(source, concept)
         record.say(source, Medication, label, concept, kind=kind, code=code, dose=_tablets("1"), **fields)
 
@@ -143,15 +144,18 @@ def _changed(record: Record, concept: Concept) -> None:
 
 
 def _again(record: Record, concept: Concept) -> None:
-    """Short courses that come again after weeks, each from one or two sources, each with its end stated."""
+    """Short courses that come again after weeks, each from one or two sources. All state the end but the
+    practice, which calls them acute and leaves the end out as often as not."""
     rng = record.rng
     day = ago(rng.randint(20, 40))
     for _ in range(rng.randint(2, 4)):
         thing = record.name(concept.name)
         for source in record.some(1, 2):
             start = day + timedelta(days=rng.randint(0, 2))
-            period = since(on(start), on(start + timedelta(days=6)))
-            said = {"status": "completed", "effective": period, "prescription_type": "acute"}
+            end = None if source == "gp" and rng.random() < 0.5 else on(start + timedelta(days=6))
+            said = {"status": "completed", "effective": since(on(start), end)}
+            if source == "gp":
+                said["prescription_type"] = "acute"
             _course(record, source, Label(thing), concept, start, **said)
         day -= timedelta(days=rng.choice((21, 35, 50, 90, 200)))
 
@@ -171,9 +175,9 @@ def _branded(record: Record, generic: Concept, brands: list[Concept]) -> None:
         label = Label(thing, other.name)
         _course(record, sources[2], label, other, _jitter(record, start), dose=amount("1", "{dose}"))
     if rng.random() < 0.6:
-        label = Label(record.name(generic.name), knows=(thing,))
+        label = Label(record.name(generic.name), told=False, knows=(thing,))
         _course(record, sources[3], label, generic, _jitter(record, start), dose=amount("1", "{dose}"))
         if not disputed:
             # A second source without the brand: they may be two brands.
-            label = Label(record.name(generic.name), knows=(thing,))
+            label = Label(record.name(generic.name), told=False, knows=(thing,))
             _course(record, sources[2], label, generic, _jitter(record, start), dose=amount("1", "{dose}"))

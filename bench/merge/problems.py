@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
-from bench.merge.record import Claimed, Label, Record, ago, on
+from bench.merge.record import CLINICS, Claimed, Label, Record, ago, on
 from bench.merge.vocabulary import (
     AMOXICILLIN,
     COARSE,
@@ -60,8 +60,8 @@ def allergies(record: Record) -> None:
         if rng.random() < 0.2:
             wrong = Label(record.name("withdrawn"), knows=(thing,))
             _allergy(record, rng.choice(sources), wrong, concept, category, {"entered_in_error": True})
-    if rng.random() < 0.4:
-        _class_and_member(record)
+        if concept is DRUG_ALLERGENS[0] and rng.random() < 0.6:
+            _member(record, thing, sources)
     _denials(record, live)
 
 
@@ -83,16 +83,14 @@ def _allergy(record: Record, source: str, label: Label, concept: Concept, catego
     record.say(source, AllergyIntolerance, label, concept, code=record.coded(source, concept), **fields)
 
 
-def _class_and_member(record: Record) -> None:
-    """One source knows the class, another the member: shown together, never merged."""
-    penicillins, member = record.name("allergy to penicillins"), record.name("allergy to amoxicillin")
-    broad, fine = record.some(2, 2)
-    said = {"clinical_status": "active", "categories": ("medication",)}
-    # Distinct from the penicillin above: the class is coded as a finding, the one above as a substance.
-    code = CodeableConcept(codings=(Coding(system="urn:oid:2.16.840.1.113883.6.96", code="6369005"),))
-    record.say(broad, AllergyIntolerance, Label(penicillins, knows=(member,)), code=code, **said)
-    code = record.coded(fine, AMOXICILLIN)
-    record.say(fine, AllergyIntolerance, Label(member, knows=(penicillins,)), AMOXICILLIN, code=code, **said)
+def _member(record: Record, penicillins: str, sources: list[str]) -> None:
+    """Another source knows which penicillin: shown together, never merged."""
+    member = record.name("allergy to amoxicillin")
+    others = [name for name in CLINICS if name not in sources]
+    for source in others[:1]:
+        label = Label(member, knows=(penicillins,))
+        _allergy(record, source, label, AMOXICILLIN, "medication", {})
+    record.imply(penicillins, member)
 
 
 def _denials(record: Record, live: list[tuple[Claimed, str]]) -> None:
@@ -176,15 +174,15 @@ def _condition(record: Record, source: str, label: Label, concept: Concept, **fi
 def _episodes(record: Record, concept: Concept) -> None:
     """Weeks apart at least; sources put one episode up to seven days apart. Undated, it could be any of them."""
     rng = record.rng
-    day, things = ago(rng.randint(20, 60)), []
+    day, things = ago(rng.randint(20, 60) + rng.choice((0, 300))), []
     for _ in range(rng.randint(1, 3)):
+        day -= timedelta(days=rng.randint(30, 500))
         thing = record.name(concept.name)
         things.append(thing)
         for source in record.some(1, 3):
             _condition(record, source, Label(thing), concept, onset=on(_near(record, day)))
-        day -= timedelta(days=rng.randint(30, 500))
     if rng.random() < 0.3:
-        label = Label(record.name("undated " + concept.name), knows=tuple(things))
+        label = Label(record.name("undated " + concept.name), told=False, knows=tuple(things))
         _condition(record, rng.choice(("gp", "community")), label, concept)
     if rng.random() < 0.2:
         label = Label(things[-1], told=False)

@@ -24,6 +24,7 @@ from bench.merge.record import IDS, LINKED, NAMES, SOURCES, Claimed, Record, Sta
 from bench.merge.results import results
 from bench.merge.vocabulary import PRODUCTS, Knowledge, knowledge
 from gateway.merge import current, discrepancies, merge, section
+from schema.model.clinical import Condition
 from schema.model.fact import Fact
 from schema.model.view import DiscrepancyKind, MergedFact, SectionSource, SourceState
 
@@ -101,7 +102,7 @@ def _judge(record: Record, known: Knowledge, total: Score) -> None:
         twice = _held_twice(statements)
         for one, other in combinations(statements, 2):
             _judge_pair(record, known, total, (one, other), entry_of, twice)
-        _judge_claims(statements, kind, entries, known, total)
+        _judge_claims(record, statements, kind, entries, known, total)
 
 
 def _judge_pair(
@@ -152,9 +153,7 @@ def _comparable(one: Statement, other: Statement, known: Knowledge, same_thing: 
     mine, its = _meanings(one, known), _meanings(other, known)
     if not same_thing:
         return bool(mine & its) or any(name.startswith("no known") for name in mine | its)
-    if not mine and one.concept is None and other.concept is None:
-        return True
-    return bool(mine & its) or bool(set(one.fact.fact.identifiers) & set(other.fact.fact.identifiers))
+    return bool(mine & its)
 
 
 def _meanings(one: Statement, known: Knowledge) -> set[str]:
@@ -167,13 +166,15 @@ def _meanings(one: Statement, known: Knowledge) -> set[str]:
         if code is None:
             continue
         name = known.meaning.get(code)
-        found.add(name or ":".join(code))
+        if name or not isinstance(fact, Condition):  # nobody knows of another code that the condition lasts
+            found.add(name or ":".join(code))
         if name in known.products and one.concept is not None and one.concept.ingredient:
             found.add(one.concept.ingredient)
     return found
 
 
 def _judge_claims(
+    record: Record,
     statements: list[Statement],
     kind: type[Fact],
     entries: tuple[MergedFact[Any], ...],
@@ -184,7 +185,8 @@ def _judge_claims(
     by_id = {one.fact.id: one for one in statements}
     knows: dict[str, set[str]] = defaultdict(set)
     for one in statements:
-        knows[one.fact.provenance.source.id] |= {one.label.thing, *one.label.knows}
+        thing = one.label.thing
+        knows[one.fact.provenance.source.id] |= {thing, *one.label.knows, *record.implied.get(thing, ())}
     held = Counter(one.fact.provenance.source.id for one in statements)
     told = [SectionSource(source=SOURCES[name], state=SourceState.OK, facts=held[name]) for name in NAMES]
     name = kind.__name__

@@ -75,6 +75,7 @@ class Record:
         self.statements: list[Statement] = []
         self.disputes: set[frozenset[Claimed]] = set()
         """Pairs of claims about two things that contradict each other."""
+        self.implied: dict[str, set[str]] = {}
         self._number = 0
 
     def name(self, kind: str) -> str:
@@ -85,6 +86,10 @@ class Record:
     def dispute(self, one: "Claimed", other: "Claimed") -> None:
         """These two claims, about two things, contradict each other: each must name the other."""
         self.disputes.add(frozenset((one, other)))
+
+    def imply(self, thing: str, other: str) -> None:
+        """A source that states `thing` may well mean `other`: it cannot be said to lack it."""
+        self.implied.setdefault(thing, set()).add(other)
 
     def some(self, least: int = 1, most: int = 3, among: Iterable[str] = CLINICS) -> list[str]:
         """Different sources, in any order."""

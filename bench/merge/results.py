@@ -11,8 +11,9 @@ from schema.model.clinical import Observation, ObservationComponent
 from schema.model.values import CodeableConcept, Coding, Period, Quantity
 
 _UNITS = {
-    "haemoglobin": ("g/L",), "white cells": ("10*9/L",), "creatinine": ("umol/L",), "ALT": ("U/L",),
-    "C-reactive protein": ("mg/L",), "TSH": ("m[IU]/L",), "HbA1c": ("mmol/mol",),
+    "weight": "kg", "heart rate": "/min", "temperature": "Cel", "oxygen saturation": "%", "height": "cm",
+    "haemoglobin": "g/L", "white cells": "10*9/L", "creatinine": "umol/L", "ALT": "U/L", "C-reactive protein": "mg/L",
+    "TSH": "m[IU]/L", "HbA1c": "mmol/mol",
 }  # fmt: skip
 _LABORATORY = "https://results.laboratory.example"
 _SERUM, _URINE = coded_word("Serum", "119364003"), coded_word("Urine", "122575003")
@@ -37,9 +38,20 @@ def _value(record: Record) -> Decimal:
 
 
 def _say(
-    record: Record, source: str, label: Label, concept: Concept, effective: Period, value: Quantity | None, **more: Any
+    record: Record,
+    source: str,
+    label: Label,
+    concept: Concept,
+    effective: Period,
+    value: Quantity | None,
+    sent: CodeableConcept | None = None,
+    **more: Any,
 ) -> None:
+    """`sent` is the code in the message that brought the result, if one did: most systems keep it beside their own."""
     code = record.coded(source, concept)
+    if sent is not None and sent.codings and record.rng.random() < 0.7:
+        own = code.codings if record.rng.random() < 0.5 else ()
+        code = CodeableConcept(text=code.text, codings=(*sent.codings, *own))
     record.say(
         source, Observation, label, concept, code=code, effective=effective, value_quantity=value, status="final",
         **more,
@@ -55,15 +67,15 @@ def _sample(record: Record, days: int) -> None:
     specimen = f"SP{rng.randrange(10**7)}"
     for concept in rng.sample(TESTS, 5):
         thing, value = record.name(concept.name), _value(record)
-        unit = _UNITS.get(concept.name, ("mmol/L",))[0]
+        unit = _UNITS.get(concept.name, "mmol/L")
         result = (number(_LABORATORY, f"{rng.randrange(10**8)}"),)
+        sent = record.coded("laboratory", concept)
         corrected, rounded = rng.random() < 0.1, rng.random() < 0.15
         for source in ("laboratory", *record.some(1, 2, ("hospital", "gp"))):
             by_number = source == "laboratory" or rng.random() < 0.7
-            told, said = value, amount(value, unit)
+            said = amount(value, unit)
             if source == "gp" and rounded:
-                told = round(value)
-                said = amount(told, unit)
+                said = amount(round(value), unit)
             if source != "laboratory" and corrected:
                 said = amount(value + 7, unit)
             effective = since(instant(rng, taken))
@@ -71,7 +83,7 @@ def _sample(record: Record, days: int) -> None:
                 said = Quantity(value=said.value, unit=unit, system=None, code=None)
             label = Label(thing, ("later" if source == "laboratory" else "earlier") if corrected else "")
             _say(
-                record, source, label, concept, effective, said,
+                record, source, label, concept, effective, said, sent,
                 identifiers=result if by_number else (), specimen=specimen if by_number else None,
                 specimen_type=_SERUM if rng.random() < 0.5 else None,
             )  # fmt: skip
@@ -82,28 +94,31 @@ def _measured(record: Record, concept: Concept) -> None:
     rng = record.rng
     for visit in range(3):
         taken, value = moment(rng, 10 + 40 * visit), _value(record)
-        label = Label(record.name(concept.name))
-        day_alone = rng.random() < 0.3
+        sent = record.coded("hospital", concept)
+        day_alone = rng.random() < 0.3  # no instant: two readings of one day and value may be two
+        label = Label(record.name(concept.name), told=not day_alone)
         for source in record.some(1, 3):
             at = since(on(taken.date())) if day_alone else since(instant(rng, taken))
-            _say(record, source, label, concept, at, amount(value, "kg"))
+            _say(record, source, label, concept, at, amount(value, _UNITS[concept.name]), sent)
 
 
 def _monitor(record: Record) -> None:
     """Sixteen equal readings, four minutes apart; a second system has every other one."""
     rng = record.rng
     concept, start = SIGNS[1], moment(rng, rng.randint(3, 300))
+    sent = record.coded("hospital", concept)
     for place in range(16):
         label = Label(record.name("monitor reading"))
         at = since(instant(rng, start + timedelta(minutes=4 * place)))
-        _say(record, "hospital", label, concept, at, amount("72", "/min"), device="Monitor 3")
+        _say(record, "hospital", label, concept, at, amount("72", "/min"), sent, device="Monitor 3")
         if place % 2:
-            _say(record, "community", label, concept, at, amount("72", "/min"), device="Monitor 3")
+            _say(record, "community", label, concept, at, amount("72", "/min"), sent, device="Monitor 3")
 
 
 def _pressures(record: Record) -> None:
     """Blood pressure is its components; another diastolic is another reading."""
     rng = record.rng
+    sent = record.coded("hospital", PRESSURE)
 
     def say(source: str, label: Label, at: datetime, low: int) -> None:
         parts = tuple(
@@ -113,7 +128,7 @@ def _pressures(record: Record) -> None:
             )
             for one, value in ((SYSTOLIC, 128), (DIASTOLIC, low))
         )
-        _say(record, source, label, PRESSURE, since(instant(rng, at)), None, components=parts)
+        _say(record, source, label, PRESSURE, since(instant(rng, at)), None, sent, components=parts)
 
     for visit in range(3):
         thing, at, low = record.name("pressure"), moment(rng, 5 + 50 * visit), rng.randint(60, 99)
@@ -147,8 +162,8 @@ def _home(record: Record) -> None:
     one, other = record.some(2, 2)
     home, clinic = record.name("at home"), record.name("in the clinic")
     at, value = since(on(ago(60))), amount("81.5", "kg")
-    _say(record, one, Label(home), SIGNS[0], at, value, patient_reported=True)
-    _say(record, other, Label(clinic), SIGNS[0], at, value)
+    _say(record, one, Label(home, told=False), SIGNS[0], at, value, patient_reported=True)
+    _say(record, other, Label(clinic, told=False), SIGNS[0], at, value)
 
 
 def _bedside(record: Record) -> None:

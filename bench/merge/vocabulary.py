@@ -175,10 +175,19 @@ def knowledge(coverage: float) -> Knowledge:
         ]
     ]
     supplied = [line for line in lines if rng.random() < coverage]
+    broader = [
+        ((SCT, one.codes[SCT]), (SCT, COARSE[one.name].codes[SCT]))
+        for one in LASTING
+        if one.name in COARSE and rng.random() < coverage
+    ]
     listed = [one for one in PRODUCTS if rng.random() < coverage]
     return Knowledge(
         terms=delivered().extended(
-            products=[_row(one) for one in listed], concept_maps=[_map(one, to) for one, to, _ in supplied]
+            products=[_row(one) for one in listed],
+            concept_maps=[
+                *(_map(one, to, "equivalent") for one, to, _ in supplied),
+                *(_map(one, to, "wider") for one, to in broader),
+            ],
         ),
         meaning={(SCT, one.codes[SCT]): one.name for one in MAPPED}
         | {one: name for one, _, name in supplied}
@@ -187,9 +196,9 @@ def knowledge(coverage: float) -> Knowledge:
     )
 
 
-def _map(one: tuple[str, str], to: tuple[str, str]) -> dict[str, Any]:
+def _map(one: tuple[str, str], to: tuple[str, str], relation: str) -> dict[str, Any]:
     """One line of a FHIR R4 ConceptMap."""
-    target = {"code": to[1], "equivalence": "equivalent"}
+    target = {"code": to[1], "equivalence": relation}
     return {"group": [{"source": one[0], "target": to[0], "element": [{"code": one[1], "target": [target]}]}]}
 
 
