@@ -9,9 +9,9 @@ Of each live merged fact and each other source without a part in it, the first t
 
     DIFFERS              it holds the other side of one of the fact's conflicts
     CANNOT_TELL          its answer is incomplete or holds something back; it only listens, and began after the fact;
-                         it holds what may be the same (linked, of one concept on one day, or undated; or a sibling);
-                         the two are not coded in one system that others know; or they go by numbers, and share no
-                         issuer of them
+                         it holds what may be the same (linked, of one concept on one day, or undated; or a sibling), or
+                         has ordered, supplied or given the medicine; the two are not coded in one system that others
+                         know; or they go by numbers, and share no issuer of them
     NOT_FOUND            it answered completely, everything can be compared, and it has none
 
 Abstaining is the feature: a claim that a source lacks something is made only where nothing speaks against it. Never
@@ -40,7 +40,15 @@ from msgspec import Struct
 from gateway.merge.concepts import Code, Terminology
 from gateway.merge.identifiers import id_keys
 from gateway.merge.siblings import Siblings, concept_of
-from schema.model.clinical import AllergyIntolerance, Condition, Flag, Immunization, Medication, Polarity
+from schema.model.clinical import (
+    AllergyIntolerance,
+    Condition,
+    Flag,
+    Immunization,
+    Medication,
+    MedicationKind,
+    Polarity,
+)
 from schema.model.fact import Fact, GapKind
 from schema.model.view import Discrepancy, DiscrepancyKind, MergedFact, Section, SectionSource, SourceState
 
@@ -52,6 +60,7 @@ _INCOMPLETE = frozenset(
     }
 )
 _A_DAY_S = 86_400.0
+_AUTHORISED = (MedicationKind.STATEMENT, MedicationKind.REQUEST)
 _OVER = frozenset({"stopped", "completed", "cancelled", "ended", "not-done", "on-hold"})
 
 
@@ -223,10 +232,11 @@ def _comparable(one: _Seen, mine: _Held) -> bool:
     return bool(one.issuers & mine.issuers)
 
 
-def _alike(one: MergedFact[Any], other: MergedFact[Any]) -> bool:
-    """Whether a link may mean that they are the same: a supply belongs to a course and is none."""
-    a, b = one.display, other.display
-    return not isinstance(a, Medication) or not isinstance(b, Medication) or a.kind is b.kind
+def _alike(entry: MergedFact[Any], other: MergedFact[Any]) -> bool:
+    """Whether who holds `other` may hold the entry. Who ordered, supplied or gave a medicine cannot be said to lack
+    its course; a supply or a dose is known only by itself."""
+    a, b = entry.display, other.display
+    return not isinstance(a, Medication) or not isinstance(b, Medication) or a.kind is b.kind or a.kind in _AUTHORISED
 
 
 def _goes_by_code(fact: Fact) -> bool:

@@ -222,6 +222,12 @@ def test_a_supply_of_a_course_is_not_the_course() -> None:
     assert said(Medication, supply, ("b", medicine("1003"))) == [NOT_FOUND]
 
 
+@pytest.mark.parametrize("kind", [MedicationKind.REQUEST, MedicationKind.DISPENSE, MedicationKind.ADMINISTRATION])
+def test_a_source_that_ordered_supplied_or_gave_a_medicine_is_not_said_to_lack_it(kind: MedicationKind) -> None:
+    known = ("b", medicine("1003") | {"kind": kind})
+    assert said(Medication, ("a", medicine("1003")), known) == [CANNOT_TELL]
+
+
 def test_what_matters_most_comes_first() -> None:
     allergies = section(
         AllergyIntolerance,

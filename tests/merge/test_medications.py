@@ -34,6 +34,28 @@ def test_one_product_started_within_sixty_days_is_one_course() -> None:
     assert together(Medication, ("a", course()), ("b", course(start="2026-03-03"))) == [[0], [1]]
 
 
+def test_a_course_that_ended_before_another_began_is_another_course() -> None:
+    first = {**course(), "status": "completed", "effective": since("2026-01-01", "2026-01-07")}
+    later = {**course(), "status": "completed", "effective": since("2026-01-08", "2026-01-14")}
+    assert together(Medication, ("a", first), ("b", later)) == [[0], [1]]
+    assert linked(Medication, ("a", first), ("b", later))
+    overlapping = {**later, "effective": since("2026-01-07", "2026-01-14")}
+    assert together(Medication, ("a", first), ("b", overlapping)) == [[0, 1]]
+
+
+def test_a_course_that_ended_and_one_that_began_later_are_still_in_conflict() -> None:
+    over = {**course(), "status": "stopped", "effective": since("2026-01-01", "2026-01-07")}
+    assert disputes(Medication, ("a", over), ("b", course(start="2026-01-20"))) == {"status"}
+
+
+def test_an_acute_course_is_the_same_only_within_a_fortnight() -> None:
+    acute = {**course(), "prescription_type": "Acute"}
+    assert together(Medication, ("a", acute), ("b", course(start="2026-01-15"))) == [[0, 1]]
+    assert together(Medication, ("a", acute), ("b", course(start="2026-01-16"))) == [[0], [1]]
+    repeated = {**course(), "prescription_type": "repeat"}
+    assert together(Medication, ("a", repeated), ("b", course(start="2026-01-16"))) == [[0, 1]]
+
+
 def test_dmd_and_snomed_are_one_code_system() -> None:
     assert together(Medication, ("a", course()), ("b", {**course(), "code": coded("1003")})) == [[0, 1]]
 

@@ -1,7 +1,9 @@
 """Medicines: courses, orders, supplies and doses given.
 
 A course (STATEMENT) is the same when all hold: the same product at the same level of the dictionary (the same code),
-strength, dose, route, form and intent; starts within 60 days, both known to the day. Brand-critical medicines
+strength, dose, route, form and intent; starts within 60 days, both known to the day, or within 14 where one is called
+acute. A course whose stated end is before the other's start is another one: two short courses of an antibiotic are
+not one, however near. Brand-critical medicines
 (insulin, lithium, antiepileptics, ciclosporin, tacrolimus, modified release, patches) need the same brand, or to be
 one brand's product: where a brand is not known it cannot be told. What a source leaves out says nothing. Active means
 authorised, not taken.
@@ -46,6 +48,8 @@ class _Medicine(NamedTuple):
     brand: str | None
     numbers: frozenset[IdKey]
     start: int | None
+    end: int | None
+    """The last day as stated; it does not say that the course is over: an active one with a past end is stale."""
     span: tuple[int, int] | None
     """From the first to the last day it can run; None when neither is known."""
 
@@ -83,6 +87,7 @@ class MedicationRule(Rule[_Medicine]):
         terms, codes = self.terms, self.terms.concepts(fact.code)
         product = next((known for code in sorted(codes) if (known := terms.product(code))), None)
         start = day_number(start_of(fact.effective) or (fact.recorded if fact.kind is MedicationKind.REQUEST else None))
+        end = day_number(fact.effective.end) if fact.effective else None
         return _Medicine(
             fact=fact,
             codes=codes,
@@ -92,7 +97,8 @@ class MedicationRule(Rule[_Medicine]):
             brand=fact.brand or (product.brand if product else None),
             numbers=id_keys(fact.identifiers),
             start=start,
-            span=_span(fact, start, terms.limits.course_days),
+            end=end,
+            span=_span(fact, start, end, terms.limits.course_days),
         )
 
     def _critical_by_words(self, fact: Medication, product: Product | None) -> bool:
@@ -134,7 +140,14 @@ class MedicationRule(Rule[_Medicine]):
             return one_number
         if len(kinds) > 1 and not self.terms.orders_join_courses:
             return False
-        return one_number or self._start_together(a, b)
+        return one_number or self._one_run(a, b)
+
+    def _one_run(self, a: _Medicine, b: _Medicine) -> bool:
+        if a.start is None or b.start is None or _over_before(a, b) or _over_before(b, a):
+            return False
+        limits = self.terms.limits
+        acute = _is_acute(a.fact) or _is_acute(b.fact)
+        return abs(a.start - b.start) <= (limits.episode_days if acute else limits.course_days)
 
     def _start_together(self, a: _Medicine, b: _Medicine) -> bool:
         if a.start is None or b.start is None:
@@ -200,8 +213,16 @@ def _runs(fact: Medication) -> bool:
     return fact.effective is None or fact.effective.end is None
 
 
-def _span(fact: Medication, start: int | None, usual_days: int) -> tuple[int, int] | None:
-    end = day_number(fact.effective.end) if fact.effective else None
+def _over_before(a: _Medicine, b: _Medicine) -> bool:
+    return a.end is not None and b.start is not None and a.end < b.start
+
+
+def _is_acute(fact: Medication) -> bool:
+    """Prescribed once, so that what begins weeks later was prescribed again (GP Connect's prescription type)."""
+    return (folded(fact.prescription_type) or "").startswith("acute")
+
+
+def _span(fact: Medication, start: int | None, end: int | None, usual_days: int) -> tuple[int, int] | None:
     if _runs(fact):
         end = _FOREVER
     elif end is None and start is not None:
