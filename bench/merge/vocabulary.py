@@ -198,8 +198,9 @@ def knowledge(coverage: float) -> Knowledge:
 
 def _map(one: tuple[str, str], to: tuple[str, str], relation: str) -> dict[str, Any]:
     """One line of a FHIR R4 ConceptMap."""
-    target = {"code": to[1], "equivalence": relation}
-    return {"group": [{"source": one[0], "target": to[0], "element": [{"code": one[1], "target": [target]}]}]}
+    element = {"code": one[1], "target": [{"code": to[1], "equivalence": relation}]}
+    group = {"source": one[0], "target": to[0], "element": [element]}
+    return {"resourceType": "ConceptMap", "status": "active", "group": [group]}
 
 
 def _row(one: Concept) -> dict[str, Any]:

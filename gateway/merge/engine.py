@@ -14,11 +14,11 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any, NamedTuple
 
-from gateway.merge.compare import Answer
+from gateway.merge.compare import DIFFER, UNKNOWN
 from gateway.merge.concepts import Terminology, delivered
 from gateway.merge.ids import Ids
 from gateway.merge.precedence import precedence
-from gateway.merge.rule import Compared, Relation, Rule
+from gateway.merge.rule import ALIKE, APART, RELATED, Compared, Rule
 from gateway.merge.times import when_of
 from gateway.merge.types import RULES
 from gateway.merge.versions import newest
@@ -75,9 +75,8 @@ def merge(
 
 
 def _one_person(stated: Sequence[SourceFact[Any]], linked: frozenset[tuple[str, str | None]]) -> None:
-    for one in stated:
-        said_by, subject = one.provenance, one.fact.subject
-        source, local = said_by.source.id, said_by.local_patient_id
+    records = {(one.provenance.source.id, one.provenance.local_patient_id, one.fact.subject) for one in stated}
+    for source, local, subject in records:
         proved = (source, local) in linked
         if not proved or not (subject is None or subject == local or (source, subject) in linked):
             raise MixedSubjects("a fact of a record that is not linked to this person")
@@ -114,19 +113,19 @@ class _Verdict(NamedTuple):
     disputed: tuple[Compared, ...] = ()
 
 
-_APART = _Verdict()
+_NOTHING = _Verdict()
 _RELATED = _Verdict(related=True)
 _SAME = _Verdict(same=True)
 
 
 def _verdict(rule: Rule[Any], a: Any, b: Any, one_source: bool) -> _Verdict:
     relation = rule.relation(a, b)
-    if relation is Relation.APART:
-        return _APART
-    if relation is Relation.RELATED:
+    if relation is APART:
+        return _NOTHING
+    if relation is RELATED:
         return _RELATED
     unclear, differing = _differences(rule, a, b)
-    near = _RELATED if unclear or relation is Relation.ALIKE else _SAME
+    near = _RELATED if unclear or relation is ALIKE else _SAME
     if not differing:
         return near
     disputed = () if rule.self_consistent and one_source else differing
@@ -187,9 +186,9 @@ def _differences(rule: Rule[Any], a: Any, b: Any) -> tuple[bool, tuple[Compared,
     differing = []
     for compared in rule.compared:
         answer = compared.compare(a, b)
-        if answer is Answer.DIFFER:
+        if answer is DIFFER:
             differing.append(compared)
-        elif answer is Answer.UNKNOWN and compared.divides:
+        elif answer is UNKNOWN and compared.divides:
             unclear = True
     if len(differing) > 1:
         fields = {one.field for one in differing}
@@ -199,8 +198,7 @@ def _differences(rule: Rule[Any], a: Any, b: Any) -> tuple[bool, tuple[Compared,
 
 def _references(rule: Rule[Any], stated: Sequence[SourceFact[Any]]) -> list[tuple[int, int]]:
     """Facts that name another of their own source: corrected versions kept, parts of a spell, orders fulfilled."""
-    wanted = [(place, rule.refers(one.fact)) for place, one in enumerate(stated)]
-    wanted = [(place, names) for place, names in wanted if names]
+    wanted = [(place, names) for place, one in enumerate(stated) if (names := rule.refers(one.fact))]
     if not wanted:
         return []
     by_name: dict[tuple[str, str], int] = {}
@@ -235,11 +233,10 @@ def _groups(
             place = higher
         return root
 
-    for one, *others in same:
-        root = top(one)
-        above.setdefault(root, root)
-        for other in others:
-            above[top(other)] = root
+    for alike in same:
+        root = top(alike[0])
+        for place in alike:
+            above[top(place) if place in above else place] = root
     components: dict[int, list[int]] = defaultdict(list)
     for place in above:
         components[top(place)].append(place)

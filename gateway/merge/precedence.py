@@ -5,23 +5,25 @@ fact's id.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from gateway.merge.compare import folded
-from schema.model.view import SourceFact
+from schema.model.values import Party
+from schema.model.view import SourceFact, SourceRef
 
 
 def precedence(order: Sequence[str]) -> Callable[[SourceFact[Any]], tuple[float, bool, int, str, str]]:
     """A sort key: least first. `order` names the sources as the deployment ranks them; the others follow."""
     rank: Mapping[str, int] = {source: place for place, source in enumerate(order)}
+    last = len(rank)
 
     def key(stated: SourceFact[Any]) -> tuple[float, bool, int, str, str]:
-        recorded = stated.fact.recorded
-        source = stated.provenance.source
+        recorded, author, source = stated.fact.recorded, stated.fact.author, stated.provenance.source
         return (
-            -recorded.earliest.timestamp() if recorded else float("inf"),
-            not _by_its_own(stated),
-            rank.get(source.id, len(rank)),
+            -recorded.earliest.timestamp() if recorded else inf,
+            author is None or not _is_its_own(author, source),
+            rank.get(source.id, last),
             source.id,
             stated.id,
         )
@@ -29,7 +31,6 @@ def precedence(order: Sequence[str]) -> Callable[[SourceFact[Any]], tuple[float,
     return key
 
 
-def _by_its_own(stated: SourceFact[Any]) -> bool:
-    author = stated.fact.author
-    organization = folded(author.organization) if author else None
-    return organization is not None and organization == folded(stated.provenance.source.organization)
+def _is_its_own(author: Party, source: SourceRef) -> bool:
+    organization = folded(author.organization)
+    return organization is not None and organization == folded(source.organization)

@@ -14,8 +14,9 @@ from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from gateway.merge.compare import Answer
-from gateway.merge.concepts import Terminology
+from gateway.merge.concepts import Code, Terminology
 from schema.model.fact import Fact
+from schema.model.values import CodeableConcept, Coding
 from schema.model.view import SourceFact
 
 L = TypeVar("L")
@@ -33,6 +34,10 @@ class Relation(Enum):
     """About the same thing, though not provably the same statement: they can be in conflict, and are never merged."""
     COMPARABLE = "comparable"
     """The same, unless a compared attribute says otherwise."""
+
+
+APART, RELATED, ALIKE, COMPARABLE = Relation
+"""By name, as in `compare`."""
 
 
 class Keys(NamedTuple):
@@ -68,6 +73,15 @@ class Rule(ABC, Generic[L]):
 
     def __init__(self, terms: Terminology) -> None:
         self.terms = terms
+        self._codes: dict[tuple[Coding, ...], frozenset[Code]] = {}
+
+    def codes(self, concept: CodeableConcept | None) -> frozenset[Code]:
+        """`Terminology.concepts`, worked out once for each set of codings: thousands of results share a few."""
+        codings = concept.codings if concept is not None else ()
+        found = self._codes.get(codings)
+        if found is None:
+            found = self._codes[codings] = self.terms.concepts(concept)
+        return found
 
     @abstractmethod
     def look(self, stated: SourceFact[Any]) -> L:

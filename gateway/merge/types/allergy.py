@@ -15,9 +15,9 @@ linked, never merged.
 
 from typing import Any, NamedTuple
 
-from gateway.merge.compare import Answer, compare_sets, compare_words, folded, same_codes
+from gateway.merge.compare import AGREE, DIFFER, UNSTATED, Answer, compare_sets, compare_words, folded, same_codes
 from gateway.merge.concepts import Code, Terminology
-from gateway.merge.rule import Compared, Keys, Relation, Rule
+from gateway.merge.rule import ALIKE, APART, COMPARABLE, RELATED, Compared, Keys, Relation, Rule
 from schema.model.clinical import AllergyIntolerance, Polarity
 from schema.model.view import SourceFact
 
@@ -55,7 +55,7 @@ class AllergyRule(Rule[_Allergy]):
 
     def look(self, stated: SourceFact[Any]) -> _Allergy:
         fact: AllergyIntolerance = stated.fact
-        terms, codes = self.terms, self.terms.concepts(fact.code)
+        terms, codes = self.terms, self.codes(fact.code)
         holds = fact.clinical_status not in _ENDED and fact.verification_status != _REFUTED
         kinds = set(fact.categories)
         if any(terms.is_drug_allergen(code) for code in codes):
@@ -85,35 +85,35 @@ class AllergyRule(Rule[_Allergy]):
 
     def relation(self, a: _Allergy, b: _Allergy) -> Relation:
         if same_codes(a.codes, b.codes):
-            return Relation.COMPARABLE
+            return COMPARABLE
         for denial, other in ((a, b), (b, a)):
             if denial.nil and other.live:
                 return _denial(denial.nil, other.kinds)
         grouped = (a.class_of & b.classes) | (b.class_of & a.classes)
-        return Relation.RELATED if grouped or a.codes & b.codes else Relation.APART
+        return RELATED if grouped or a.codes & b.codes else APART
 
     def _reaction(self, a: _Allergy, b: _Allergy) -> Answer:
         first, second = (
             tuple(one for reaction in x.fact.reactions for one in reaction.manifestations if one.label) for x in (a, b)
         )
         if first and second:
-            return compare_sets(first, second, self.terms, unequal_words=Answer.DIFFER)
-        return Answer.UNSTATED
+            return compare_sets(first, second, self.terms, unequal_words=DIFFER)
+        return UNSTATED
 
 
 def _denial(denied: str, kinds: frozenset[str]) -> Relation:
     if denied == "all" or denied in kinds:
-        return Relation.ALIKE
-    return Relation.APART if kinds else Relation.RELATED
+        return ALIKE
+    return APART if kinds else RELATED
 
 
 def _polarity(a: _Allergy, b: _Allergy) -> Answer:
-    return Answer.AGREE if a.fact.polarity is b.fact.polarity else Answer.DIFFER
+    return AGREE if a.fact.polarity is b.fact.polarity else DIFFER
 
 
 def _verification(a: _Allergy, b: _Allergy) -> Answer:
     refuted = [x.fact.verification_status == _REFUTED for x in (a, b)]
-    return Answer.AGREE if refuted[0] == refuted[1] else Answer.DIFFER
+    return AGREE if refuted[0] == refuted[1] else DIFFER
 
 
 def _clinical(a: _Allergy, b: _Allergy) -> Answer:

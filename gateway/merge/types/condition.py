@@ -48,7 +48,7 @@ class ConditionRule(Rule[_Condition]):
 
     def look(self, stated: SourceFact[Any]) -> _Condition:
         fact: Condition = stated.fact
-        codes = self.terms.concepts(fact.code)
+        codes = self.codes(fact.code)
         return _Condition(
             fact=fact,
             codes=codes,

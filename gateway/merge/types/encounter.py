@@ -50,7 +50,7 @@ class EncounterRule(Rule[_Encounter]):
             others=id_keys(fact.identifiers) - visits,
             start=instant(start_of(fact.period)),
             organization=folded(fact.service_provider),
-            classes=self.terms.concepts(fact.encounter_class),
+            classes=self.codes(fact.encounter_class),
             part=fact.part_of is not None,
         )
 

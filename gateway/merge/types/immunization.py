@@ -31,7 +31,7 @@ class ImmunizationRule(Rule[_Vaccine]):
 
     def look(self, stated: SourceFact[Any]) -> _Vaccine:
         fact: Immunization = stated.fact
-        return _Vaccine(fact, self.terms.concepts(fact.vaccine_code), day_number(fact.occurrence))
+        return _Vaccine(fact, self.codes(fact.vaccine_code), day_number(fact.occurrence))
 
     def keys(self, seen: _Vaccine) -> Keys:
         undated = tuple(("undated", code) for code in seen.codes)

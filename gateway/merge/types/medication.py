@@ -22,10 +22,21 @@ product.
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
-from gateway.merge.compare import Answer, compare_concepts, compare_words, folded, same_codes, worst
+from gateway.merge.compare import (
+    AGREE,
+    DIFFER,
+    UNKNOWN,
+    UNSTATED,
+    Answer,
+    compare_concepts,
+    compare_words,
+    folded,
+    same_codes,
+    worst,
+)
 from gateway.merge.concepts import Code, Product, Terminology
 from gateway.merge.identifiers import IdKey, id_keys
-from gateway.merge.rule import Compared, Keys, Relation, Rule
+from gateway.merge.rule import ALIKE, APART, COMPARABLE, RELATED, Compared, Keys, Relation, Rule
 from gateway.merge.times import day_number, start_of
 from gateway.merge.units import amount_text, compare_amounts
 from schema.model.clinical import Medication, MedicationKind
@@ -84,7 +95,7 @@ class MedicationRule(Rule[_Medicine]):
 
     def look(self, stated: SourceFact[Any]) -> _Medicine:
         fact: Medication = stated.fact
-        terms, codes = self.terms, self.terms.concepts(fact.code)
+        terms, codes = self.terms, self.codes(fact.code)
         product = next((known for code in sorted(codes) if (known := terms.product(code))), None)
         start = day_number(start_of(fact.effective) or (fact.recorded if fact.kind is MedicationKind.REQUEST else None))
         end = day_number(fact.effective.end) if fact.effective else None
@@ -120,17 +131,17 @@ class MedicationRule(Rule[_Medicine]):
             one_kind = a.fact.kind is b.fact.kind
             return _by_number(one_kind and one_product, one_number)
         if not (one_product or one_number or a.ingredients & b.ingredients):
-            return Relation.RELATED if a.codes & b.codes else Relation.APART
+            return RELATED if a.codes & b.codes else APART
         if not (a.authorised and b.authorised) or not (one_product or a.ingredients & b.ingredients):
-            return Relation.RELATED
+            return RELATED
         if self._one_course(a, b, one_product, one_number):
-            return Relation.COMPARABLE
+            return COMPARABLE
         if self._start_together(a, b):
-            return Relation.ALIKE
+            return ALIKE
         if a.span is None or b.span is None:
-            return Relation.RELATED
+            return RELATED
         together = a.span[0] <= b.span[1] and b.span[0] <= a.span[1]
-        return Relation.ALIKE if together else Relation.APART
+        return ALIKE if together else APART
 
     def _one_course(self, a: _Medicine, b: _Medicine, one_product: bool, one_number: bool) -> bool:
         if not one_product:
@@ -167,7 +178,7 @@ class MedicationRule(Rule[_Medicine]):
     def _intent(self, a: _Medicine, b: _Medicine) -> Answer:
         """Between an order and a course it counts only where the two may be the same."""
         if a.fact.kind is not b.fact.kind and not self.terms.orders_join_courses:
-            return Answer.UNSTATED
+            return UNSTATED
         return compare_words(_intention(a), _intention(b))
 
     def _dose(self, a: _Medicine, b: _Medicine) -> Answer:
@@ -175,35 +186,35 @@ class MedicationRule(Rule[_Medicine]):
         compared."""
         amount = compare_amounts(a.fact.dose, b.fact.dose, rounded=False)
         often = self._often(a.fact, b.fact)
-        if Answer.DIFFER in (amount, often):
-            return Answer.DIFFER
-        words = compare_words(a.fact.dosage, b.fact.dosage, unequal=Answer.UNKNOWN)
-        if amount is Answer.AGREE:
-            return often if often is not Answer.UNSTATED else words
-        if amount is Answer.UNSTATED and words is Answer.UNSTATED:
+        if DIFFER in (amount, often):
+            return DIFFER
+        words = compare_words(a.fact.dosage, b.fact.dosage, unequal=UNKNOWN)
+        if amount is AGREE:
+            return often if often is not UNSTATED else words
+        if amount is UNSTATED and words is UNSTATED:
             # One gives an amount and the other only words, or one says nothing at all.
             nothing = not (a.fact.dose or a.fact.dosage) or not (b.fact.dose or b.fact.dosage)
-            return often if nothing else Answer.UNKNOWN
-        return words if amount is Answer.UNSTATED else Answer.UNKNOWN
+            return often if nothing else UNKNOWN
+        return words if amount is UNSTATED else UNKNOWN
 
     def _often(self, a: Medication, b: Medication) -> Answer:
-        needed = Answer.UNSTATED
+        needed = UNSTATED
         if a.as_needed is not None and b.as_needed is not None and a.as_needed is not b.as_needed:
-            needed = Answer.DIFFER
+            needed = DIFFER
         first, second = folded(a.frequency), folded(b.frequency)
         if first is None or second is None:
             return needed
         one, other = self.terms.frequencies.get(first), self.terms.frequencies.get(second)
         known = one is not None and other is not None
-        spelled = compare_words(one or first, other or second, unequal=Answer.DIFFER if known else Answer.UNKNOWN)
+        spelled = compare_words(one or first, other or second, unequal=DIFFER if known else UNKNOWN)
         return worst((needed, spelled))
 
 
 def _by_number(one_product: bool, one_number: bool) -> Relation:
     """Supplies, doses and past orders: items of one prescription share its number, so the product counts too."""
     if one_number:
-        return Relation.COMPARABLE if one_product else Relation.RELATED
-    return Relation.APART
+        return COMPARABLE if one_product else RELATED
+    return APART
 
 
 def _runs(fact: Medication) -> bool:
@@ -233,13 +244,13 @@ def _span(fact: Medication, start: int | None, end: int | None, usual_days: int)
 
 
 def _product(a: _Medicine, b: _Medicine) -> Answer:
-    return Answer.AGREE if same_codes(a.codes, b.codes) else Answer.DIFFER
+    return AGREE if same_codes(a.codes, b.codes) else DIFFER
 
 
 def _brand(a: _Medicine, b: _Medicine) -> Answer:
     answer = compare_words(a.brand, b.brand)
-    if answer is Answer.UNSTATED and (a.critical or b.critical):
-        return Answer.UNKNOWN
+    if answer is UNSTATED and (a.critical or b.critical):
+        return UNKNOWN
     return answer
 
 
@@ -257,12 +268,12 @@ def _attribute(
 ) -> Answer:
     """As stated by both; where one leaves it out, as the dictionary has it for both products."""
     answer = compare_concepts(stated(a), stated(b), terms)
-    return compare_words(_known(a, name), _known(b, name)) if answer is Answer.UNSTATED else answer
+    return compare_words(_known(a, name), _known(b, name)) if answer is UNSTATED else answer
 
 
 def _strength(a: _Medicine, b: _Medicine) -> Answer:
     answer = compare_amounts(a.fact.strength, b.fact.strength, rounded=False)
-    return compare_words(_known(a, "strength"), _known(b, "strength")) if answer is Answer.UNSTATED else answer
+    return compare_words(_known(a, "strength"), _known(b, "strength")) if answer is UNSTATED else answer
 
 
 def _intention(x: _Medicine) -> str | None:

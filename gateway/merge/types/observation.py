@@ -18,10 +18,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.merge.compare import Answer, compare_concepts, same_codes
+from gateway.merge.compare import AGREE, DIFFER, UNKNOWN, Answer, compare_concepts, same_codes
 from gateway.merge.concepts import Code, Terminology
 from gateway.merge.identifiers import IdKey, contradict, id_keys
-from gateway.merge.rule import Compared, Keys, Relation, Rule
+from gateway.merge.rule import APART, COMPARABLE, RELATED, Compared, Keys, Relation, Rule
 from gateway.merge.times import day_number, instant, start_of
 from gateway.merge.values import compare_values, value_text
 from schema.model.clinical import Observation
@@ -62,7 +62,7 @@ class ObservationRule(Rule[_Observation]):
         return _Observation(
             fact,
             stated.provenance.source.id,
-            self.terms.concepts(fact.code),
+            self.codes(fact.code),
             at,
             day_number(when) if at is None else None,
             id_keys(fact.identifiers) if fact.identifiers else _NOTHING,
@@ -108,27 +108,25 @@ class ObservationRule(Rule[_Observation]):
 
     def relation(self, a: _Observation, b: _Observation) -> Relation:
         if not same_codes(a.codes, b.codes) or self._another_sample(a.fact, b.fact):
-            return Relation.APART
+            return APART
         alike = _measured_alike(a.fact, b.fact)
         if a.results & b.results or a.specimens & b.specimens:
-            return Relation.COMPARABLE if alike else Relation.RELATED
+            return COMPARABLE if alike else RELATED
         if a.source == b.source or contradict(a.results, b.results) or contradict(a.specimens, b.specimens):
-            return Relation.APART
+            return APART
         if alike and a.at is not None and a.at == b.at:
-            return Relation.COMPARABLE
+            return COMPARABLE
         near = (
             abs(a.at - b.at) <= self._near_s
             if a.at is not None and b.at is not None
             else _day(a) is not None and _day(a) == _day(b)
         )
-        return (
-            Relation.RELATED if near and compare_values(a.fact, b.fact, self.terms) is Answer.AGREE else Relation.APART
-        )
+        return RELATED if near and compare_values(a.fact, b.fact, self.terms) is AGREE else APART
 
     def _another_sample(self, a: Observation, b: Observation) -> bool:
         specimen = compare_concepts(a.specimen_type, b.specimen_type, self.terms)
         site = compare_concepts(a.body_site, b.body_site, self.terms)
-        return any(answer in (Answer.DIFFER, Answer.UNKNOWN) for answer in (specimen, site))
+        return any(answer in (DIFFER, UNKNOWN) for answer in (specimen, site))
 
     def _value(self, a: _Observation, b: _Observation) -> Answer:
         return compare_values(a.fact, b.fact, self.terms)
@@ -163,4 +161,4 @@ def _made_by(fact: Observation) -> str | None:
 
 def _cancelled(a: _Observation, b: _Observation) -> Answer:
     first, second = a.fact.status == "cancelled", b.fact.status == "cancelled"
-    return Answer.AGREE if first is second else Answer.DIFFER
+    return AGREE if first is second else DIFFER

@@ -41,7 +41,7 @@ class ProcedureRule(Rule[_Procedure]):
         fact: Procedure = stated.fact
         return _Procedure(
             fact,
-            self.terms.concepts(fact.code),
+            self.codes(fact.code),
             day_number(start_of(fact.performed)),
             sides(fact.body_sites, self.terms),
         )
