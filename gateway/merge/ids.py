@@ -23,7 +23,7 @@ class Ids:
             raise ValueError("the secret is at least 16 bytes")
         key = hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret
         padded = key.ljust(_BLOCK, b"\0")
-        # The two key blocks are hashed once here: half of the cost of an id otherwise (bench/merge.py).
+        # The two key blocks are hashed once here: half of the cost of an id otherwise (bench/merge/cost.py).
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
