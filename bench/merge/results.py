@@ -80,7 +80,9 @@ def _sample(record: Record, days: int) -> None:
                 said = amount(value + 7, unit)
             effective = since(instant(rng, taken))
             if source == "hospital" and rng.random() < 0.3:
-                said = Quantity(value=said.value, unit=unit.lower(), system=None, code=None)
+                # As many systems write units; not where the capital would tell a thousandth from a million.
+                lower = unit if "[IU]" in unit else unit.lower()
+                said = Quantity(value=said.value, unit=lower, system=None, code=None)
             label = Label(thing, ("later" if source == "laboratory" else "earlier") if corrected else "")
             _say(
                 record, source, label, concept, effective, said, sent,
