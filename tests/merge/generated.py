@@ -1,9 +1,11 @@
 """Facts of one person from several sources, drawn from small pools so that they meet often. For the properties of the
 merge."""
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import structs
 
 from schema.model.clinical import (
     AllergyIntolerance,
@@ -28,7 +30,7 @@ from schema.model.clinical import (
 from schema.model.fact import Fact
 from schema.model.values import Attachment, CodeableConcept, Coding, ContactPoint, HumanName
 from schema.model.view import SourceFact
-from tests.merge.making import DMD, READ, SCT, amount, at, coded, number, said, since, words
+from tests.merge.making import DMD, READ, RETRIEVED, SCT, TERMS, amount, at, coded, number, said, since, words
 
 SOURCES = "abcd"
 
@@ -37,10 +39,47 @@ def maybe(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from((None, *values))
 
 
-def concepts(*codes: str, system: str = SCT) -> st.SearchStrategy[CodeableConcept | None]:
-    """Mostly exact codes; else another system's, a sender's own, several at once, words, or none."""
+LAB = "urn:lab:codes"
+"""A laboratory's own codes, some of which a supplied map explains: EQ- is the same concept, WIDE- a broader one."""
+CODES: dict[type[Fact], tuple[str, tuple[str, ...]]] = {
+    AllergyIntolerance: (SCT, ("91936005", "716186003", "409137002", "372687004", "764146007")),
+    Condition: (SCT, ("44054006", "128045006")),
+    Medication: (DMD, ("1003", "1001", "1002")),
+    Immunization: (SCT, ("1181000221105",)),
+    Procedure: (SCT, ("36777000",)),
+    DiagnosticReport: (SCT, ("26604007", "997531000000108")),
+    Observation: (SCT, ("27113001", "78564009")),
+}
+
+
+def _line(code: str, named: str, relation: str) -> dict[str, Any]:
+    return {"code": f"{named}-{code}", "target": [{"code": code, "equivalence": relation}]}
+
+
+MAPPED = TERMS.extended(
+    concept_maps=[
+        {
+            "group": [
+                {
+                    "source": LAB,
+                    "target": system,
+                    "element": [_line(codes[0], "EQ", "equivalent"), _line(codes[0], "WIDE", "wider")],
+                }
+                for system, codes in CODES.values()
+            ]
+        }
+    ]
+)
+"""The terminology under which generated facts are merged."""
+
+
+def concepts(kind: type[Fact]) -> st.SearchStrategy[CodeableConcept | None]:
+    """Mostly exact codes; else another system's, a laboratory's, a sender's own, several at once, words, or none."""
+    system, codes = CODES[kind]
     exact = [coded(code, system, "Something") for code in codes]
     other = [
+        coded(f"EQ-{codes[0]}", LAB, "Something"),
+        coded(f"WIDE-{codes[0]}", LAB, "Something"),
         coded("C10F.", READ, "Something"),
         coded(codes[0], "urn:trust:codes", "Something"),
         coded(codes[0], "L", "Something"),
@@ -49,7 +88,7 @@ def concepts(*codes: str, system: str = SCT) -> st.SearchStrategy[CodeableConcep
         CodeableConcept(codings=(Coding(system=system, code=codes[0]), Coding(system=READ, code="C10F."))),
         CodeableConcept(codings=(Coding(system=system, code=codes[-1]), Coding(system=READ, code="C10F."))),
     ]
-    return st.sampled_from([*exact * 4, *other, None])
+    return st.sampled_from([*exact * (20 // len(exact)), *other, words("Something"), None])
 
 
 DAYS = st.sampled_from(
@@ -63,6 +102,7 @@ DAYS = st.sampled_from(
             "2026-01-02",
             "2026-01-09",
             "2026-01-15",
+            "2026-01-20",
             "2026-01-30",
             "2026-03-20",
             "2020-01-01",
@@ -90,15 +130,18 @@ NUMBERS = st.sampled_from(
 PERIODS = DAYS.map(lambda when: since(when.text) if when else None)
 SITES = st.sampled_from([(), (words("Left foot"),), (words("Right foot"),), (coded("22335008", display="Foot"),)])
 
+RESTRICTED = Coding(system="http://terminology.hl7.org/CodeSystem/v3-Confidentiality", code="R")
+
 BASE: dict[str, st.SearchStrategy[Any]] = {
     "entered_in_error": st.sampled_from([False] * 15 + [True]),
     "recorded": DAYS,
     "identifiers": NUMBERS,
+    "security_labels": st.sampled_from([(), (), (), (RESTRICTED,)]),
 }
 POLARITY = st.sampled_from([Polarity.PRESENT] * 3 + [Polarity.ABSENT])
 FIELDS: dict[type[Fact], dict[str, st.SearchStrategy[Any]]] = {
     AllergyIntolerance: {
-        "code": concepts("91936005", "716186003", "409137002", "372687004", "764146007"),
+        "code": concepts(AllergyIntolerance),
         "polarity": POLARITY,
         "clinical_status": maybe("active", "resolved", "inactive"),
         "verification_status": maybe("confirmed", "unconfirmed", "refuted"),
@@ -110,7 +153,7 @@ FIELDS: dict[type[Fact], dict[str, st.SearchStrategy[Any]]] = {
         ),
     },
     Condition: {
-        "code": concepts("44054006", "128045006"),
+        "code": concepts(Condition),
         "polarity": POLARITY,
         "clinical_status": maybe("active", "resolved", "inactive"),
         "verification_status": maybe("confirmed", "provisional", "refuted"),
@@ -120,7 +163,7 @@ FIELDS: dict[type[Fact], dict[str, st.SearchStrategy[Any]]] = {
     },
     Medication: {
         "kind": st.sampled_from([*[MedicationKind.STATEMENT] * 3, *MedicationKind]),
-        "code": concepts("1003", "1001", "1002", system=DMD),
+        "code": concepts(Medication),
         "status": maybe("active", "stopped", "completed"),
         "effective": PERIODS,
         "dose": maybe(amount("75", "mg"), amount("150", "mg"), amount("0.15", "g")),
@@ -132,13 +175,13 @@ FIELDS: dict[type[Fact], dict[str, st.SearchStrategy[Any]]] = {
         "based_on": st.sampled_from([(), ("Medication/0",)]),
     },
     Immunization: {
-        "vaccine_code": concepts("1181000221105"),
+        "vaccine_code": concepts(Immunization),
         "status": maybe("completed", "not-done"),
         "occurrence": DAYS,
         "dose_number": maybe("1", "2"),
     },
     Procedure: {
-        "code": concepts("36777000"),
+        "code": concepts(Procedure),
         "status": maybe("completed", "not-done", "preparation"),
         "performed": PERIODS,
         "body_sites": SITES,
@@ -155,7 +198,7 @@ FIELDS: dict[type[Fact], dict[str, st.SearchStrategy[Any]]] = {
         "date": DAYS,
         "replaces": st.sampled_from([(), ("DocumentReference/0",)]),
     },
-    DiagnosticReport: {"code": concepts("26604007", "997531000000108"), "status": maybe("final", "cancelled")},
+    DiagnosticReport: {"code": concepts(DiagnosticReport), "status": maybe("final", "cancelled")},
     Appointment: {"status": maybe("booked", "cancelled"), "period": PERIODS},
     Consent: {"decision": maybe("permit", "deny")},
     RelatedPerson: {
@@ -165,7 +208,7 @@ FIELDS: dict[type[Fact], dict[str, st.SearchStrategy[Any]]] = {
     Patient: {"deceased": maybe(True, False)},
 }
 RESULT: dict[str, st.SearchStrategy[Any]] = {
-    "code": concepts("27113001", "78564009"),
+    "code": concepts(Observation),
     "effective": INSTANTS,
     "value_quantity": maybe(
         *(amount(value, unit) for value in ("72", "72.4", "72.40", "72.9", "0") for unit in ("kg", "g")),
@@ -182,21 +225,51 @@ FIELDS[Observation] = FIELDS[SocialHistory] = RESULT
 KINDS = tuple(FIELDS)
 
 
+Fields = dict[str, Any]
+
+
 @st.composite
-def one_persons_facts(draw: st.DrawFn, kind: type[Fact] | None = None, most: int = 7) -> list[SourceFact[Any]]:
-    """Facts of one type, in any order, each with its own id."""
+def one_persons_facts(draw: st.DrawFn, kind: type[Fact] | None = None, most: int = 8) -> list[SourceFact[Any]]:
+    """Facts of one type, in any order; now and then of a second registration, corrected, or in two versions."""
     kind = kind or draw(st.sampled_from(KINDS))
-    fields = {**BASE, **FIELDS[kind]}
-    drawn = draw(st.lists(st.tuples(st.sampled_from(SOURCES), st.fixed_dictionaries(fields)), max_size=most - 3))
+    fields = all_fields(kind)
+    drawn = draw(st.lists(st.tuples(st.sampled_from(SOURCES), st.fixed_dictionaries(fields)), max_size=most - 4))
     # Stating one thing again in other sources, at most one field changed, is what a merge is for: without this few
-    # facts
-    # would be nearly the same. One field for all of them, so that three can be a chain.
+    # facts would be nearly the same. One field for all of them, so that three can be a chain.
     name = draw(st.none() | st.sampled_from(list(FIELDS[kind])) | st.sampled_from(list(FIELDS[kind])))
     others = [source for source in SOURCES if drawn and source != drawn[0][0]]
     for source in draw(st.sets(st.sampled_from(others))) if others else ():
         changed = {} if name is None else {name: draw(fields[name])}
         drawn.append((source, {**drawn[0][1], **changed}))
-    return [
-        said(source, kind(native_id=f"{kind.__name__}/{place}", subject=f"{source}-1", **fields))
+    facts = [
+        _said(kind, source, place, draw(REGISTRATIONS), fields, draw(CORRECTIONS))
         for place, (source, fields) in enumerate(drawn)
     ]
+    if facts and draw(st.integers(0, 3)) == 0:
+        facts.append(_later_version(draw, draw(st.sampled_from(facts)), fields))
+    return facts
+
+
+REGISTRATIONS = st.sampled_from([1] * 6 + [2])
+CORRECTIONS = st.sampled_from([False] * 7 + [True])
+
+
+def all_fields(kind: type[Fact]) -> dict[str, st.SearchStrategy[Any]]:
+    return {**BASE, **FIELDS[kind]}
+
+
+def _said(
+    kind: type[Fact], source: str, place: int, registration: int, fields: Fields, corrects: bool
+) -> SourceFact[Any]:
+    """A correction is of the first statement: another source's first is none of its business."""
+    replaces = {"replaces": (f"{kind.__name__}/0",)} if corrects and place else {}
+    fact = kind(native_id=f"{kind.__name__}/{place}", subject=f"{source}-{registration}", **{**fields, **replaces})
+    return said(source, fact, registration)
+
+
+def _later_version(draw: st.DrawFn, one: SourceFact[Any], fields: dict[str, st.SearchStrategy[Any]]) -> SourceFact[Any]:
+    """The same statement under the same id, received again with one thing changed, and perhaps its date of writing."""
+    name = draw(st.sampled_from(list(fields)))
+    fact = structs.replace(one.fact, **{name: draw(fields[name]), "recorded": draw(DAYS)})
+    registration = int(one.provenance.local_patient_id[-1])
+    return said(one.provenance.source.id, fact, registration, RETRIEVED + timedelta(minutes=draw(st.integers(0, 1))))

@@ -21,7 +21,8 @@ DMD = "https://dmd.nhs.uk"
 UCUM = "http://unitsofmeasure.org"
 READ = "http://read.info/readv2"
 SOURCES = {name: SourceRef(id=name, name=f"Source {name}", organization=f"Trust {name}") for name in "abcdef"}
-LINKED = frozenset((name, f"{name}-1") for name in SOURCES)
+LINKED = frozenset((name, f"{name}-{registration}") for name in SOURCES for registration in (1, 2))
+"""Every source knows the person, and some have registered them twice."""
 
 DICTIONARY = (
     {"code": "1001", "level": "VMP", "name": "Venlafaxine 150mg modified-release capsules", "vtm": "9001",
@@ -65,9 +66,9 @@ def number(value: str, system: str | None = "urn:oid:1.2.3", kind: str | None = 
     return Identifier(system=system, value=value, type=kind)
 
 
-def said(source: str, fact: Fact) -> SourceFact[Any]:
-    """`fact` as that source's statement."""
-    local = f"{source}-1"
+def said(source: str, fact: Fact, registration: int = 1, retrieved: datetime = RETRIEVED) -> SourceFact[Any]:
+    """`fact` as that source's statement about the patient whom it registered first, or once more."""
+    local = f"{source}-{registration}"
     return SourceFact(
         id=IDS.fact_id(source, local, fact.native_id),
         fact=fact,
@@ -77,7 +78,7 @@ def said(source: str, fact: Fact) -> SourceFact[Any]:
             local_patient_id=local,
             author=fact.author,
             recorded=fact.recorded,
-            retrieved=RETRIEVED,
+            retrieved=retrieved,
             record_hash="0" * 64,
         ),
     )
