@@ -36,9 +36,13 @@ def _fits(entry: MergedFact[Any], entries: EntryFilter, terms: Terminology) -> b
 
 
 def _codes(fact: Fact, name: str) -> Iterator[str]:
+    """An allergy's categories are bare codes (FHIR R4 AllergyIntolerance.category)."""
     value: Any = getattr(fact, name, None)
-    concepts: tuple[CodeableConcept, ...] = value if isinstance(value, tuple) else (value,) if value else ()
+    concepts: tuple[CodeableConcept | str, ...] = value if isinstance(value, tuple) else (value,) if value else ()
     for concept in concepts:
+        if isinstance(concept, str):
+            yield concept
+            continue
         for coding in concept.codings:
             if coding.code:
                 yield coding.code

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.merge import delivered
 from gateway.selection import chosen
-from schema.model.clinical import Observation
+from schema.model.clinical import AllergyIntolerance, Observation
 from schema.model.values import CodeableConcept, Coding
 from schema.model.view import EntryFilter, Section, SectionStatus
 from schema.model.when import When
@@ -79,3 +79,15 @@ def answering(system: str | None, code: str) -> list[str]:
     )
     asked = ("1018251000000107", "1742-6", "1743-4")
     return [one for one in asked if chosen(section, EntryFilter(codes=(one,)), terms).entries]
+
+
+def test_a_category_is_chosen_by_whether_it_is_coded_or_a_bare_code() -> None:
+    food, drug = {"categories": ("food",)}, {"categories": ("medication",)}
+    coded = {"categories": (CodeableConcept(codings=(Coding(code="food"),)),)}
+    for kind, one, other in ((AllergyIntolerance, food, drug), (Observation, coded, {})):
+        entries = merged(stating(kind, ("a", one), ("b", other)))
+        section: Section[Any] = Section(
+            fact_type=kind.__name__, status=SectionStatus.COMPLETE, empty_reason=None, sources=(), entries=entries
+        )
+        found = chosen(section, EntryFilter(category="food"), delivered()).entries
+        assert [entry.members[0].provenance.source.id for entry in found] == ["a"]

@@ -203,7 +203,7 @@ DAYS = (None, date(2026, 1, 2), date(2026, 1, 15), date(2026, 3, 20))
 FILTERS = st.builds(
     EntryFilter,
     codes=st.sampled_from([(), ("91936005",), ("44054006", "27113001"), ("C10F.", "1003"), ("EQ-27113001",)]),
-    category=st.sampled_from([None, None, None, "family-history"]),
+    category=st.sampled_from([None, None, "family-history", "medication"]),
     since=st.sampled_from(DAYS),
     until=st.sampled_from(DAYS),
 )
