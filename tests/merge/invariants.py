@@ -140,7 +140,8 @@ def joins_only_what_is_the_same(facts: Facts) -> None:
 
 def dates_allow(a: Fact, b: Fact) -> bool:
     """Whether the stated times let two facts be one: known as finely as the rule needs them, and near enough."""
-    one_number = bool(set(a.identifiers) & set(b.identifiers))
+    first_numbers, second_numbers = ({(i.system, i.value) for i in x.identifiers if i.system} for x in (a, b))
+    one_number = bool(first_numbers & second_numbers)
     match a, b:
         case Condition(), Condition():
             return (lasting(a) and lasting(b)) or within(a.onset, b.onset, 14)
