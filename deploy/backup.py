@@ -33,7 +33,7 @@ def main(state: Path, backups: Path) -> int:
             old.backup(new)
         sys.stdout.write(f"{copy}: {copy.stat().st_size} bytes\n")
     trail = verify(target / AUDIT_FILE)
-    sys.stdout.write(f"audit trail: {trail.rows} rows, sequence {trail.head.sequence}, hash {trail.head.hash}\n")
+    sys.stdout.write(f"audit trail: {trail.rows} rows, ends with {trail.head.sequence}:{trail.head.hash}\n")
     if not trail.intact:
         sys.stderr.write(f"audit trail: broken at {trail.broken_at}: {trail.reason}\n")
     return 0 if trail.intact else 1

@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 adapters_app = typer.Typer(help="The adapter kinds installed here.", no_args_is_help=True)
 app.add_typer(adapters_app, name="adapter")
+audit_app = typer.Typer(help="The audit trail.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 
 out = Console()
 err = Console(stderr=True)
@@ -244,3 +246,19 @@ def adapter_list() -> None:
         distribution = entry.dist.name if entry.dist else ""
         table.add_row(name, entry.value, distribution, summary[0] if summary else "")
     out.print(table)
+
+
+@audit_app.command("verify")
+def audit_verify(
+    config_file: ConfigFile,
+    noted: Annotated[
+        str | None, typer.Option(metavar="ROW:HASH", help="Where the trail ended when this was printed earlier.")
+    ] = None,
+) -> None:
+    """Read the audit trail through, also while the gateway writes it, and say whether it is complete and unchanged.
+
+    Ends with status 1 when it is not, and with 2 when there is none to read. Keep the last line on another machine.
+    """
+    from gateway.verifying import verify_trail
+
+    sys.exit(0 if verify_trail(load(config_file).audit_path, noted, out) else 1)

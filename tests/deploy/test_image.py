@@ -213,6 +213,6 @@ def _back_up(image: Image) -> set[str]:
     script = (ROOT / "deploy" / "backup.py").read_bytes()
     done = image.run("python", "-", str(image.state), str(image.state / "backup"), stdin=script)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^audit trail: [1-9]\d* rows, sequence \d+, hash [0-9a-f]{64}$", done.stdout, re.MULTILINE)
+    assert re.search(r"^audit trail: [1-9]\d* rows, ends with \d+:[0-9a-f]{64}$", done.stdout, re.MULTILINE)
     (folder,) = (image.state / "backup").iterdir()
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*.sqlite3")}

@@ -9,10 +9,12 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from adapters.sdk import Actor
 from gateway.audit import (
@@ -28,6 +30,9 @@ from gateway.audit import (
     refusal_event,
     verify,
 )
+from gateway.cli import app
+from gateway.config import AUDIT_FILE
+from gateway.problems import CommandError
 
 JACKY = Actor(user="jacky", role="Ward sister", organization="RXX", name="Jacky")
 PATIENT = "https://fhir.nhs.uk/Id/nhs-number|9990001006"
@@ -391,3 +396,65 @@ def test_there_is_nothing_to_verify_where_there_is_no_file(path: Path) -> None:
     path.write_bytes(b"not a database, for a long time now" * 100)
     with pytest.raises(AuditUnavailable):
         verify(path)
+
+
+def audit_verify(folder: Path, *more: str) -> tuple[int, str]:
+    """Exit status and words of `sherwood audit verify` over a trail in this folder."""
+    config = folder / "gateway.toml"
+    config.write_text('[gateway]\nstate_dir = "."\n', encoding="utf-8")
+    done = CliRunner().invoke(app, ["audit", "verify", "-c", str(config), *more])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, " ".join(done.stdout.split())
+
+
+@pytest.fixture
+async def trail(tmp_path: Path) -> Path:
+    """A trail of five rows where the gateway keeps it."""
+    path = tmp_path / AUDIT_FILE
+    audit = SqliteAudit(path, lambda: NOW)
+    for serial in range(5):
+        await audit.record(event(serial))
+    await audit.close()
+    return path
+
+
+def rewritten(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"DROP TRIGGER trail_stays; DROP TRIGGER trail_is_kept; {statement}")
+
+
+async def test_the_command_says_that_a_trail_is_intact_and_where_it_ends(trail: Path) -> None:
+    status, said = audit_verify(trail.parent)
+    assert (status, "is intact: 5 rows" in said) == (0, True)
+    noted = said.rpartition(" ")[2]
+    assert noted == f"5:{verify(trail).head.hash}"
+    audit = SqliteAudit(trail, lambda: NOW)
+    await audit.record(event(6))
+    assert audit_verify(trail.parent, "--noted", noted)[0] == 0, "it goes on, and still leads up to what was noted"
+    await audit.close()
+
+
+async def test_the_command_fails_on_a_trail_that_was_changed_and_names_the_row(trail: Path) -> None:
+    rewritten(trail, "UPDATE trail SET user = 'nobody' WHERE sequence = 3;")
+    status, said = audit_verify(trail.parent)
+    assert (status, "NOT intact" in said, "row 3" in said) == (1, True, True)
+    assert "nobody" not in said
+
+
+async def test_the_command_finds_a_cut_that_leaves_no_mark_by_the_end_noted_earlier(trail: Path) -> None:
+    noted = audit_verify(trail.parent)[1].rpartition(" ")[2]
+    rewritten(trail, "DELETE FROM trail WHERE sequence > 3; UPDATE sqlite_sequence SET seq = 3 WHERE name = 'trail';")
+    assert audit_verify(trail.parent)[0] == 0
+    assert audit_verify(trail.parent, "--noted", noted)[0] == 1
+
+
+@pytest.mark.parametrize("noted", ["5", "5:short", "x:" + "0" * 64])
+async def test_the_command_refuses_an_end_that_it_never_printed(trail: Path, noted: str) -> None:
+    with pytest.raises(CommandError, match="--noted"):
+        audit_verify(trail.parent, "--noted", noted)
+
+
+def test_the_command_does_not_take_a_missing_trail_for_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no audit file"):
+        audit_verify(tmp_path)
