@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from schema.model.clinical import Condition, Polarity
+from schema.model.values import CodeableConcept, Coding
 from tests.merge.making import READ, SCT, TERMS, coded, disputes, linked, merged, problem, stating, together, words
 
 DIABETES, CELLULITIS = "44054006", "128045006"
@@ -164,3 +165,11 @@ def test_a_broader_episode_of_another_time_is_not_shown_beside() -> None:
     pair = (("a", problem(CELLULITIS, "2026-01-10")), ("b", problem(CELLULITIS, "2026-03-12")))
     pair[1][1]["code"] = coded("L03.9", ICD10)
     assert not linked(Condition, *pair, terms=BROADER)
+
+
+@pytest.mark.parametrize(("onset", "one"), [(None, False), ("2026-06-01", False), ("2026-01-05", True)])
+def test_a_lasting_code_that_only_one_of_them_adds_does_not_make_an_episode_last(onset: str | None, one: bool) -> None:
+    both = CodeableConcept(codings=(Coding(system=SCT, code=CELLULITIS), Coding(system=READ, code="C10F.")))
+    pair = (("a", problem(CELLULITIS, "2026-01-01")), ("b", problem(CELLULITIS, onset) | {"code": both}))
+    assert together(Condition, *pair) == ([[0, 1]] if one else [[0], [1]])
+    assert one or linked(Condition, *pair)

@@ -1,9 +1,9 @@
 """Problems and diagnoses.
 
-A long-term condition (a curated list) is the same when all hold: the same concept, site and side not differing. Its
-onset does not tell. Any other is an episode: the same concept, site and side not differing, and onsets within 14
-days. An episode whose onset is not known to the day is linked and never merged. So is a concept that a supplied map
-calls broader or narrower.
+A long-term condition (of a curated list, by a code that both state) is the same when all hold: the same concept, site
+and side not differing. Its onset does not tell. Any other is an episode: the same concept, site and side not differing,
+and onsets within 14 days. An episode whose onset is not known to the day is linked and never merged. So is a concept
+that a supplied map calls broader or narrower.
 
 Never merged, shown as a conflict: active with resolved (inactive, in remission and resolved are all "not active");
 refuted, or stated as absent, with asserted; suspected (unconfirmed, provisional, differential) or planned with
@@ -87,7 +87,12 @@ class ConditionRule(Rule[_Condition]):
         if not same or a.family is not b.family or site is Answer.UNKNOWN:
             return Relation.RELATED
         dated = a.day is not None and b.day is not None
-        return Relation.RELATED if episodic and not dated else Relation.COMPARABLE
+        one_episode = dated and not self._clearly_apart(a, b)
+        return Relation.COMPARABLE if one_episode or self._known_to_last(a, b) else Relation.RELATED
+
+    def _known_to_last(self, a: _Condition, b: _Condition) -> bool:
+        """By a code that both have: what only one of them calls lasting beside it may be something else."""
+        return any(self.terms.is_long_term(code) for code in a.codes & b.codes)
 
     def _clearly_apart(self, a: _Condition, b: _Condition) -> bool:
         days = self.terms.limits.episode_days
