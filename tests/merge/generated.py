@@ -59,6 +59,7 @@ def _line(code: str, named: str, relation: str) -> dict[str, Any]:
 MAPPED = TERMS.extended(
     concept_maps=[
         {
+            "resourceType": "ConceptMap",
             "group": [
                 {
                     "source": LAB,

@@ -23,7 +23,8 @@ from gateway.gathering import Asked, Gathering, Merger
 from gateway.hearing import Heard
 from gateway.identity.guard import admit
 from gateway.merge import current
-from schema.gql.connection import page
+from gateway.translating import Translator
+from schema.gql.connection import order_key, page
 from schema.model.clinical import SECTIONS, Patient
 from schema.model.fact import Gap, GapKind
 from schema.model.view import (
@@ -95,7 +96,7 @@ def view(
                 how = (silent or {}).get(source)
                 answer: Any = heard(source, facts, types, policy, failed=how is Silence.FAILED)
                 plan.append(Asked(REFS[source], types | {"Patient"}, never if how is Silence.PENDING else answer))
-        gathering = Gathering(REFERENCE, tuple(plan), 0.0, Merger(IDS, MAPPED, tuple(SOURCES)))
+        gathering = Gathering(REFERENCE, tuple(plan), 0.0, Merger(IDS, Translator(MAPPED), tuple(SOURCES)))
         try:
             return await ask(gathering)
         finally:
@@ -233,13 +234,13 @@ def answers_about_a_part_with_that_part(case: tuple[Facts, EntryFilter]) -> None
         name = whole.fact_type
         assert view(facts, lambda gathering, name=name: gathering.section(name), types=frozenset({name})) == whole
     every = [entry for whole, _ in pairs for entry in whole.entries]
-    assert all(entry in every for entry in line.entries)
+    assert all(moment.entry in every for moment in line.moments)
 
 
 def page_by_page(entries: Entries) -> Entries:
     found, after = [], None
     for _ in entries:
-        one = page(entries, 1, after)
+        one = page(entries, 1, after, key=order_key)
         found += [edge.node for edge in one.edges]
         after = one.page_info.end_cursor
     return tuple(found)
