@@ -67,7 +67,7 @@ MAPPED = TERMS.extended(
                     "element": [_line(codes[0], "EQ", "equivalent"), _line(codes[0], "WIDE", "wider")],
                 }
                 for system, codes in CODES.values()
-            ]
+            ],
         }
     ]
 )
