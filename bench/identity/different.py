@@ -26,31 +26,9 @@ from bench.identity.people import (
     record_of,
 )
 
-PLACEHOLDERS = (
-    "Baby",
-    "Baby Boy",
-    "Baby Girl",
-    "Boy",
-    "Girl",
-    "Infant",
-    "Twin 1",
-    "Twin 2",
-    "Twin I",
-    "Twin II",
-    "Twin A",
-)
-PLACEHOLDERS += (
-    "Male",
-    "Female",
-    "Unknown",
-    "Not Known",
-    "Infant Of",
-    "Newborn",
-    "Test",
-    "BB1",
-    "Triplet 2",
-    "Unnamed",
-)
+PLACEHOLDERS: tuple[str, ...] = ("Baby", "Baby Boy", "Baby Girl", "Boy", "Girl", "Infant", "Infant Of", "Newborn")
+PLACEHOLDERS += ("Twin 1", "Twin 2", "Twin I", "Twin II", "Twin A", "Triplet 2", "Male", "Female", "Unknown")
+PLACEHOLDERS += ("Not Known", "Unnamed", "Test", "BB1")
 FAMILIES_ALIKE = (
     *(("Brown", "Browne"), ("Clark", "Clarke"), ("Davis", "Davies"), ("Smith", "Smyth"), ("Read", "Reed")),
     *(("Harris", "Harries"), ("Wood", "Woods"), ("Johnson", "Johnston"), ("Thomson", "Thompson"), ("Morris", "Norris")),
@@ -97,7 +75,7 @@ def genders(rng: random.Random) -> tuple[str, str]:
 
 
 def two_of_a_home(rng: random.Random, origin: str, *, like_names: bool) -> tuple[Person, Person]:
-    """Twins: one family name, birth date and address. Like names are given to a boy and a girl as well as to two boys."""
+    """Twins: one family name, birth date and address. Like names go to a boy and a girl as well as to two boys."""
     gender, other_gender = genders(rng)
     first = a_person(rng, origin, gender=gender)
     given = a_given(rng, origin, other_gender)
@@ -109,7 +87,7 @@ def two_of_a_home(rng: random.Random, origin: str, *, like_names: bool) -> tuple
 
 
 def smudged(rng: random.Random, record: Record) -> Record:
-    """The small faults of any record: a slip in a name, an address written otherwise, gender or middle name not said."""
+    """The small faults of any record: a slip in a name, an address written otherwise, gender not said."""
     if record.given and rng.random() < 0.03 and record.given not in PLACEHOLDERS:
         record = record.but(given=slips.name_slip(rng, record.given))
     if record.family and rng.random() < 0.03:
@@ -260,7 +238,7 @@ def in_laws(rng: random.Random, origin: str) -> tuple[Record, Record]:
 
 
 def another_family_name(rng: random.Random, origin: str) -> tuple[Record, Record]:
-    """One given name and birth date, another family name AND address: a stranger, however much it looks like a wedding."""
+    """One given name and birth date, another family name AND address: a stranger, or a wedding and a move."""
     first = a_person(rng, origin)
     family = rng.choice([name for name in names_of(origin).family if name != first.family])
     return record_of(first), under(first, replace(namesake_of(rng, first), family=family))

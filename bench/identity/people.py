@@ -12,7 +12,15 @@ from functools import cache
 from pathlib import Path
 
 ORIGINS = ("english", "irish_welsh", "south_asian", "east_european", "chinese", "arabic", "west_african")
-STREETS = ("High Street", "Mill Lane", "Station Road", "Church Street", "Victoria Road", "Park Avenue", "Green Lane")
+STREETS: tuple[str, ...] = (
+    "High Street",
+    "Mill Lane",
+    "Station Road",
+    "Church Street",
+    "Victoria Road",
+    "Park Avenue",
+    "Green Lane",
+)
 STREETS += (
     "Albert Road",
     "Moss Bank",

@@ -21,9 +21,27 @@ NEIGHBOURS = {
     for row, keys in enumerate(KEYS)
     for column, key in enumerate(keys)
 }
-READ_AS = (("rn", "m"), ("m", "rn"), ("cl", "d"), ("d", "cl"), ("vv", "w"), ("w", "vv"), ("l", "i"), ("i", "l"))
+READ_AS: tuple[tuple[str, str], ...] = (
+    ("rn", "m"),
+    ("m", "rn"),
+    ("cl", "d"),
+    ("d", "cl"),
+    ("vv", "w"),
+    ("w", "vv"),
+    ("l", "i"),
+    ("i", "l"),
+)
 READ_AS += (("e", "c"), ("o", "0"), ("l", "1"), ("h", "b"), ("u", "v"), ("g", "q"))
-HEARD_AS = (("ph", "f"), ("f", "ph"), ("ck", "k"), ("c", "k"), ("k", "c"), ("y", "ie"), ("ie", "y"), ("ee", "i"))
+HEARD_AS: tuple[tuple[str, str], ...] = (
+    ("ph", "f"),
+    ("f", "ph"),
+    ("ck", "k"),
+    ("c", "k"),
+    ("k", "c"),
+    ("y", "ie"),
+    ("ie", "y"),
+    ("ee", "i"),
+)
 HEARD_AS += (("i", "ee"), ("s", "z"), ("z", "s"), ("sh", "s"), ("ou", "u"), ("w", "v"), ("th", "t"), ("a", "e"))
 STREET_SHORT = (("Street", "St"), ("Road", "Rd"), ("Avenue", "Ave"), ("Lane", "Ln"), ("Close", "Cl"), ("Drive", "Dr"))
 
