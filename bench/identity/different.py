@@ -2,7 +2,8 @@
 
 In each, one thing at least tells the two apart that a careful clerk could see, and `told_apart` says which; a pair
 without it is drawn again. A twin whose record says his brother's name, birth date, number and address is his brother's
-record, and no rule could know better. It is asked before the small faults of writing are added, and again after them.
+record, and no rule could know better. It is asked before the small faults of writing are added,
+and again after them: a slip in a name may hide what tells the two apart, and is never itself what does.
 """
 
 import random
@@ -326,5 +327,6 @@ def hard_pair(rng: random.Random, kind: str, origin: str) -> Pair:
         else:
             clean = Pair(kind, origin, *HARD[kind](rng, origin), same=False)
         pair = replace(clean, candidate=smudged(rng, clean.candidate))
-        if told_apart(clean) and told_apart(pair):
+        unslipped = pair.candidate.but(given=clean.candidate.given, family=clean.candidate.family)
+        if told_apart(clean) and told_apart(pair) and told_apart(replace(pair, candidate=unslipped)):
             return pair

@@ -11,6 +11,8 @@ from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
+from adapters.sdk import NHS_NUMBER
+
 ORIGINS = ("english", "irish_welsh", "south_asian", "east_european", "chinese", "arabic", "west_african")
 STREETS: tuple[str, ...] = (
     "High Street",
@@ -87,6 +89,7 @@ class Record:
     verified: bool
     """Whether the system says that the number was traced (NHS number status 01)."""
     multiple_birth: bool = False
+    number_system: str = NHS_NUMBER
 
     def but(self, **changes: object) -> "Record":
         return replace(self, **changes)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from gateway.identity.names import Agreement, family_agrees, given_agreement, one_slip
+from gateway.identity.names import Agreement, family_agrees, given_agreement, names_turned, one_slip
 from gateway.identity.nhs_number import usable
 from gateway.identity.places import same_home, same_postcode
 from gateway.identity.reference import ReferencePerson, day_of
@@ -79,14 +79,18 @@ class _Compared(Struct, frozen=True, kw_only=True):
     family: bool | None
     home: bool
     postcode: bool
-    genders_differ: bool
+    genders: bool | None
+    """Whether the genders are equal; None when one side states none."""
 
     @property
     def given_agrees(self) -> bool:
-        """Another gender never vetoes by itself; it takes away an inexact name."""
-        if self.given is Agreement.EXACT:
+        """Another gender never vetoes by itself; it takes away an inexact name, and so does one that is not stated.
+
+        Alex, Charlie and Sam are short for a boy's name and a girl's: without the gender nobody knows for which.
+        """
+        if self.given in (Agreement.EXACT, Agreement.TURNED):
             return True
-        return self.given in (Agreement.VARIANT, Agreement.TYPO) and not self.genders_differ
+        return self.given in (Agreement.VARIANT, Agreement.TYPO) and self.genders is True
 
 
 def grade(
@@ -94,14 +98,18 @@ def grade(
 ) -> Grading:
     """Grade a source's record. `traced` says that this source is configured as tracing every number it holds."""
     rules = rules or default_rules()
+    given = given_agreement(reference.names, candidate.names, rules.names, rules.typo_min_length)
+    family = family_agrees(reference.names, candidate.names, rules.names)
+    if given is Agreement.DIFFERS and names_turned(reference.names, candidate.names, rules.names):
+        given, family = Agreement.TURNED, True
     compared = _Compared(
         number=compare_identifiers(reference, candidate, traced, rules),
         birth_date=compare_birth_dates(reference.birth_date, day_of(candidate.birth_date), rules),
-        given=given_agreement(reference.names, candidate.names, rules.names, rules.typo_min_length),
-        family=family_agrees(reference.names, candidate.names, rules.names),
+        given=given,
+        family=family,
         home=same_home(reference.addresses, candidate.addresses, rules.pseudo_postcodes),
         postcode=same_postcode(reference.addresses, candidate.addresses, rules.pseudo_postcodes),
-        genders_differ=genders_differ(reference.gender, candidate.gender),
+        genders=compare_genders(reference.gender, candidate.gender),
     )
     return Grading(
         grade=_grade(compared),
@@ -154,10 +162,10 @@ def compare_birth_dates(ours: date | None, theirs: date | None, rules: Rules) ->
     return BirthDateMatch.ONE_EDIT if day or month or swapped else BirthDateMatch.DIFFERS
 
 
-def genders_differ(ours: str | None, theirs: str | None) -> bool:
-    """Whether both state a gender and it is not the same; "unknown" states none."""
-    stated = {gender.casefold() for gender in (ours, theirs) if gender} - {"unknown", ""}
-    return len(stated) == 2
+def compare_genders(ours: str | None, theirs: str | None) -> bool | None:
+    """Whether the genders are equal; None when one side states none, and "unknown" states none."""
+    stated = [gender.casefold() for gender in (ours, theirs) if gender and gender.casefold() != "unknown"]
+    return stated[0] == stated[1] if len(stated) == 2 else None
 
 
 def _grade(c: _Compared) -> Grade:
@@ -186,4 +194,4 @@ def _evidence(c: _Compared) -> tuple[str, ...]:
         f"family:{family}",
         f"address:{address}",
     )
-    return (*found, "gender:differs") if c.genders_differ else found
+    return (*found, "gender:differs") if c.genders is False else found

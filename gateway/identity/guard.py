@@ -322,7 +322,11 @@ def _survivor(cases: dict[str, _Case], local_id: str) -> str | None:
 
 
 def _compare_registrations(cases: dict[str, _Case], rules: Rules) -> None:
-    """Two records of one source that are both certain and contradict each other: neither is linked by us."""
+    """Two records of one source that are both certain and contradict each other: neither is linked by us.
+
+    Nor is one from elsewhere beside a record that is not certain but has the number, the birth date and the person's
+    own home: of the two that one is more likely the person, a slip in its name and all.
+    """
     certain = [
         case
         for case in cases.values()
@@ -330,8 +334,21 @@ def _compare_registrations(cases: dict[str, _Case], rules: Rules) -> None:
     ]
     if len(certain) > 1 and registrations_disagree([record for case in certain for record in case.records], rules):
         for case in certain:
-            if LINKED_BY_STEWARD not in case.notes:
-                case.verdict, case.vetoes = Verdict.STEWARD, (*case.vetoes, REGISTRATIONS_DISAGREE)
+            _hold(case)
+    at_home = [case for case in cases.values() if case.grading and case.verdict is not Verdict.ADMITTED]
+    at_home = [case for case in at_home if case.grading and case.grading.has(*_NUMBER_AND_HOME)]
+    for case in certain:
+        elsewhere = case.grading is not None and not case.grading.has("address:equal")
+        if elsewhere and any(registrations_disagree([*case.records, *other.records], rules) for other in at_home):
+            _hold(case)
+
+
+_NUMBER_AND_HOME = ("identifier:verified-equal", "birth-date:equal", "address:equal")
+
+
+def _hold(case: _Case) -> None:
+    if LINKED_BY_STEWARD not in case.notes:
+        case.verdict, case.vetoes = Verdict.STEWARD, tuple(dict.fromkeys((*case.vetoes, REGISTRATIONS_DISAGREE)))
 
 
 def _without_demographics(person: str | None, links: tuple[Link, ...]) -> Verdict:

@@ -1,8 +1,9 @@
 """When two names are the same person's name: MERGE.md section 1, "Given names agree when ...".
 
 Likeness measures are not used: they call Mohammed and Muhammad different and the twins Louis and Louise the same. What
-is used instead is equality, a curated table of variants, and one slip of the typist where exactly one of the two is a
-name that the table knows: of two names that are both known, or both strange to us, nobody can say that they are one.
+is used instead is equality, a curated table of variants, spellings of one sound, and two kinds of slip of the typist
+where exactly one of the two is a name that the table knows: of two names that are both known, or both strange to us,
+nobody can say that they are one.
 """
 
 import re
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from enum import Enum
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import product
 
 from msgspec import Struct
 
@@ -23,9 +25,11 @@ class Agreement(Enum):
 
     EXACT = "exact"
     VARIANT = "variant"
-    """Listed in the table as forms of one name."""
+    """Forms of one name: listed so in the table, or spelled otherwise for the same sound."""
     TYPO = "typo"
     """One slip of the typist apart, and one of the two is no known name."""
+    TURNED = "turned"
+    """Given and family name stand in each other's place, and are equal so."""
     DIFFERS = "differs"
     MISSING = "missing"
     """One side states no name, or something that is nobody's name, such as "Baby"."""
@@ -35,31 +39,38 @@ class NameTable(Struct, frozen=True, kw_only=True):
     """Variants of given names, and names known to be distinct."""
 
     version: str
-    groups: dict[str, frozenset[int]]
-    """The groups that a name is in; two names that share one are forms of the same name."""
+    forms: dict[str, frozenset[str]]
+    """For each name its other forms: spellings and short forms. Two short forms of one name are not each other's."""
     distinct: frozenset[frozenset[str]]
     """Pairs that are two names whatever else is said."""
     known: frozenset[str]
     """Every name that is known to be one."""
     nobody: frozenset[str]
     """Words that stand where a name should be and are nobody's."""
+    also_names: frozenset[str] = frozenset()
+    """Those of them that are names as well: alone in their field they agree with themselves, as inexact names do."""
 
     def variants(self, one: str, other: str) -> bool:
         """Whether the table lists both as forms of one name."""
-        shared = self.groups.get(one, frozenset()) & self.groups.get(other, frozenset())
-        return bool(shared) and frozenset((one, other)) not in self.distinct
+        return other in self.forms.get(one, frozenset()) and frozenset((one, other)) not in self.distinct
+
+    def sounds_alike(self, one: str, other: str, min_length: int) -> bool:
+        """Whether both are written for one sound: names that cannot be told apart by ear are not given to two twins."""
+        if min(len(one), len(other)) < min_length or frozenset((one, other)) in self.distinct:
+            return False
+        return sound(one) == sound(other)
 
     def typo(self, one: str, other: str, min_length: int) -> bool:
         """Whether one is a slip away from the other and exactly one of them is a known name.
 
-        A slip keeps the first and the last letter and does not trade a vowel for a vowel: those are how real names
-        differ (Louis and Louise, Mario and Maria, Jamil and Jamal).
+        Two neighbours exchanged or a letter doubled, within the first and the last. A letter more, less or replaced
+        is how real names differ, and no table knows them all: Rohan and Ronan, Salma and Salwa, Adnan and Adan.
         """
         if min(len(one), len(other)) < min_length or one[0] != other[0] or one[-1] != other[-1]:
             return False
         if (one in self.known) == (other in self.known) or frozenset((one, other)) in self.distinct:
             return False
-        return one_slip(one, other) and not _vowel_traded(one, other)
+        return one_slip(one, other) and (sorted(one) == sorted(other) or _undoubled(one) == _undoubled(other))
 
 
 @cache
@@ -69,20 +80,25 @@ def default_table() -> NameTable:
 
 
 def read_table(text: str) -> NameTable:
-    """A table from TOML: `groups`, `distinct` and `known` are lists of lines of names, `nobody` a list of words."""
+    """A table from TOML: `groups`, `distinct` and `known` are lists of lines of names, the others lists of words.
+
+    A line of `groups` is spellings of one name and, after a colon, its short forms: see the head of the file.
+    """
     table = tomllib.loads(text)
-    groups: dict[str, set[int]] = {}
-    for number, line in enumerate(table["groups"]):
-        for name in line.split():
-            groups.setdefault(key(name), set()).add(number)
+    forms: dict[str, set[str]] = {}
+    for line in table["groups"]:
+        spellings, short = ({key(name) for name in part.split()} for part in line.partition(":")[::2])
+        for one, other in (*product(spellings, spellings | short), *product(short, spellings)):
+            forms.setdefault(one, set()).add(other)
     distinct = frozenset(frozenset(map(key, line.split())) for line in table["distinct"])
     known = {key(name) for line in table["known"] for name in line.split()}
     return NameTable(
         version=table["version"],
-        groups={name: frozenset(numbers) for name, numbers in groups.items()},
+        forms={name: frozenset(others) for name, others in forms.items()},
         distinct=distinct,
-        known=frozenset(known.union(groups, *distinct)),
+        known=frozenset(known.union(forms, *distinct)),
         nobody=frozenset(map(key, table["nobody"])),
+        also_names=frozenset(map(key, table.get("also_names", ()))),
     )
 
 
@@ -112,6 +128,25 @@ def key(name: str) -> str:
 _DROPPED = frozenset("-\u2010\u2011\u2012\u2013'\u2018\u2019\u02bc`\u00b4.,\"")
 
 
+_SOUNDS = (
+    *((re.compile("ph"), "f"), (re.compile("ck|q|c(?![ehiy])"), "k"), (re.compile("ks"), "x")),
+    *((re.compile("oo|ou"), "u"), (re.compile("ay"), "ai"), (re.compile("iy(?=a)"), "i")),
+    *((re.compile("ah$"), "a"), (re.compile("(?:ie|ei|ey|y)$"), "i"), (re.compile("yn$"), "in")),
+)
+
+
+@lru_cache(maxsize=16384)
+def sound(name: str) -> str:
+    """A key without the choices that spelling leaves open: Fatimah is Fatima, Zaynab Zainab, Erica Erika.
+
+    Nothing that can be heard is folded: ee and i stay two vowels (Colleen, Colin), and a doubled letter stays, since
+    it may shorten the vowel before it (Casey, Cassie).
+    """
+    for spelling, one in _SOUNDS:
+        name = spelling.sub(one, name)
+    return name
+
+
 def given_agreement(
     reference: Iterable[HumanName], candidate: Iterable[HumanName], table: NameTable, typo_min_length: int
 ) -> Agreement:
@@ -131,6 +166,20 @@ def family_agrees(reference: Iterable[HumanName], candidate: Iterable[HumanName]
     if not ours or not theirs:
         return None
     return any(name not in table.nobody for name in ours & theirs)
+
+
+def names_turned(reference: Iterable[HumanName], candidate: Iterable[HumanName], table: NameTable) -> bool:
+    """Whether given and family name stand in each other's place: Wei Zhang as Zhang Wei. Both must be equal.
+
+    A twin's record cannot pass: it would have to say the person's given name as a family name.
+    """
+    theirs = [_turnable(name, table) for name in candidate if _in_use(name)]
+    ours = [_turnable(name, table) for name in reference if _in_use(name)]
+    return any(
+        family in their_given and their_family in given
+        for family, given in ours
+        for their_family, their_given in theirs
+    )
 
 
 def one_slip(one: str, other: str) -> bool:
@@ -153,7 +202,15 @@ def _given(name: HumanName, table: NameTable) -> tuple[str, ...]:
     words = tuple(found for part in name.given for word in part.split() if (found := key(word)))
     if not words or len(words[0]) < 2 or any(not word.isalpha() and not _marked(word) for word in words):
         return ()
+    if words[0] in table.also_names and key(name.given[0]) == words[0]:
+        return words
     return () if words[0] in table.nobody or "".join(words) in table.nobody else words
+
+
+def _turnable(name: HumanName, table: NameTable) -> tuple[str, set[str]]:
+    """The family name, and what of the given names may stand for all of them: the first, or all of them."""
+    given = _given(name, table)
+    return key(name.family or ""), {given[0], "".join(given)} if given else set()
 
 
 def _marked(word: str) -> bool:
@@ -162,23 +219,35 @@ def _marked(word: str) -> bool:
 
 
 def _compare(one: tuple[str, ...], other: tuple[str, ...], table: NameTable, typo_min_length: int) -> Agreement:
-    """First names decide; where both state a second one it must not contradict (brothers who share the first)."""
-    if "".join(one) == "".join(other):
-        return Agreement.EXACT
-    first = _compare_words(one[0], other[0], table, typo_min_length)
-    if first is Agreement.DIFFERS or len(one) == 1 or len(other) == 1:
-        return first
-    second = _compare_words(one[1], other[1], table, typo_min_length)
-    if second is Agreement.DIFFERS and 1 in (len(one[1]), len(other[1])) and one[1][0] == other[1][0]:
-        return first
-    order = list(Agreement)
-    return max(first, second, key=order.index)
+    """First names decide; what both state beyond them must not contradict (brothers who share the first)."""
+    found, first = Agreement.VARIANT if one[0] in table.also_names else Agreement.EXACT, True
+    while one and other and found is not Agreement.DIFFERS:
+        ours, theirs = _joined_equal(one, other)
+        if not ours:
+            ours = theirs = 1
+            if first or not _initial_of(one[0], other[0]):
+                found = max(found, _compare_words(one[0], other[0], table, typo_min_length), key=_ORDER.index)
+        one, other, first = one[ours:], other[theirs:], False
+    return found
+
+
+_ORDER = list(Agreement)
+
+
+def _joined_equal(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[int, int]:
+    """How many words of each are equal when written as one (Xiao Ming, Xiaoming), the fewest; none is (0, 0)."""
+    pairs = product(range(1, len(one) + 1), range(1, len(other) + 1))
+    return next(((i, j) for i, j in pairs if "".join(one[:i]) == "".join(other[:j])), (0, 0))
+
+
+def _initial_of(one: str, other: str) -> bool:
+    return 1 in (len(one), len(other)) and one[0] == other[0]
 
 
 def _compare_words(one: str, other: str, table: NameTable, typo_min_length: int) -> Agreement:
     if one == other:
         return Agreement.EXACT
-    if table.variants(one, other):
+    if table.variants(one, other) or table.sounds_alike(one, other, typo_min_length):
         return Agreement.VARIANT
     return Agreement.TYPO if table.typo(one, other, typo_min_length) else Agreement.DIFFERS
 
@@ -187,9 +256,8 @@ def _common_prefix(one: str, other: str) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-_VOWEL = re.compile("[aeiouy]")
+_DOUBLED = re.compile(r"(.)\1+")
 
 
-def _vowel_traded(one: str, other: str) -> bool:
-    """Whether one vowel stands for another; two neighbours exchanged are no such trade."""
-    return sorted(one) != sorted(other) and _VOWEL.sub("*", one) == _VOWEL.sub("*", other)
+def _undoubled(name: str) -> str:
+    return _DOUBLED.sub(r"\1", name)

@@ -20,14 +20,14 @@ class Rules(Struct, frozen=True, kw_only=True):
     """The rules of one deployment."""
 
     names: NameTable
-    version: str = "2026-11"
+    version: str = "2026-11.2"
     placeholder_numbers: frozenset[str] = DEFAULT_PLACEHOLDERS
     """Identifier values that are nobody's, besides the repeated digits."""
     placeholder_birth_dates: frozenset[date] = SENTINEL_DATES
     pseudo_postcodes: tuple[str, ...] = NO_FIXED_ABODE
     """Beginnings of postcodes that are nobody's home."""
     typo_min_length: int = 5
-    """Letters that a given name needs before one slip in it is forgiven."""
+    """Letters that a given name needs before one slip in it, or another spelling of its sound, is forgiven."""
     birth_date_edit: bool = True
     """Whether one slip in the day or month of birth is forgiven when all else is equal."""
 

@@ -5,7 +5,7 @@ A veto is a code, kept as evidence; a person may look and link all the same.
 
 from collections.abc import Sequence
 
-from gateway.identity.grade import Grading, genders_differ
+from gateway.identity.grade import Grading, compare_genders
 from gateway.identity.places import homes_differ
 from gateway.identity.reference import ReferencePerson
 from gateway.identity.rules import Rules, default_rules
@@ -43,7 +43,7 @@ def registrations_disagree(records: Sequence[Patient], rules: Rules | None = Non
     """
     pseudo = (rules or default_rules()).pseudo_postcodes
     return any(
-        genders_differ(one.gender, other.gender) or homes_differ(one.addresses, other.addresses, pseudo)
+        compare_genders(one.gender, other.gender) is False or homes_differ(one.addresses, other.addresses, pseudo)
         for number, one in enumerate(records)
         for other in records[number + 1 :]
     )

@@ -238,6 +238,21 @@ def test_two_registrations_that_contradict_each_other_are_both_held(changes: dic
     assert decided.links == ("Patient/1",)
 
 
+def test_a_namesake_elsewhere_is_held_while_a_misspelt_record_has_the_person_s_number_and_home() -> None:
+    elsewhere = record("Patient/2", addresses=(home("3 Birch Road"),))
+    misspelt = record("Patient/1", names=(name("Mixhael"),))
+    found = judge([misspelt, elsewhere, condition("Patient/2")])
+    assert found.facts == ()
+    assert [f.verdict for f in found.findings] == [Verdict.PRESENT_NOT_LINKED, Verdict.STEWARD]
+    assert "veto:registrations-disagree" in found.findings[1].evidence
+    assert judge([elsewhere]).links == ("Patient/2",), "by itself it is a person who moved"
+
+
+def test_a_twin_filed_under_the_person_s_number_does_not_take_the_person_s_own_record_away() -> None:
+    found = judge([record("Patient/1"), record("Patient/2", names=(name("Mina"),), gender="female")])
+    assert found.links == ("Patient/1",)
+
+
 def test_of_two_versions_of_one_record_the_worse_decides() -> None:
     found = judge([record(), record(birth_date="1941-03-14"), condition()])
     assert found.held == {Verdict.STEWARD: 3}
