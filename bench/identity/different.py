@@ -54,7 +54,7 @@ def told_apart(pair: Pair) -> str | None:
     said = [name for name in (ours.given, theirs.given) if name and len(name) > 1 and name not in PLACEHOLDERS]
     if len(said) < 2:
         return "given name not said"
-    if not may_be_one_name(*said):
+    if not may_be_one_name(*said) and _forenames(ours) != _forenames(theirs):
         return "given name"
     if ours.address and theirs.address and theirs.address.place() != ours.address.place():
         if theirs.family and ours.family and theirs.family.lower() != ours.family.lower():
@@ -64,6 +64,11 @@ def told_apart(pair: Pair) -> str | None:
         if any(one.address == ours.address for one in pair.beside):
             return "address of another record there"
     return None
+
+
+def _forenames(record: Record) -> str:
+    """As one word: Xiu, Ying and Xiuying are written for each other."""
+    return f"{record.given}{record.middle or ''}".replace(" ", "").lower()
 
 
 def alike(rng: random.Random, origin: str) -> tuple[str, str]:

@@ -207,5 +207,6 @@ def one_name() -> dict[str, frozenset[str]]:
 
 
 def may_be_one_name(one: str, other: str) -> bool:
-    low, high = one.lower(), other.lower()
-    return low == high or high in one_name().get(low, ())
+    """Equal, forms of one name, or one with a second name that the other leaves out (Mei, Mei Fong)."""
+    shorter, longer = sorted((one.lower(), other.lower()), key=len)
+    return longer in one_name().get(shorter, ()) or f"{longer} ".startswith(f"{shorter} ")

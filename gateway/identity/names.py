@@ -171,12 +171,13 @@ def family_agrees(reference: Iterable[HumanName], candidate: Iterable[HumanName]
 def names_turned(reference: Iterable[HumanName], candidate: Iterable[HumanName], table: NameTable) -> bool:
     """Whether given and family name stand in each other's place: Wei Zhang as Zhang Wei. Both must be equal.
 
-    A twin's record cannot pass: it would have to say the person's given name as a family name.
+    A twin's record cannot pass: it would have to say the person's given name as a family name. Where a name is both at
+    once (Guo Liang Guo) nothing can be turned, and the twin Guo Qiang would pass.
     """
     theirs = [_turnable(name, table) for name in candidate if _in_use(name)]
     ours = [_turnable(name, table) for name in reference if _in_use(name)]
     return any(
-        family in their_given and their_family in given
+        family in their_given and their_family in given and family != their_family
         for family, given in ours
         for their_family, their_given in theirs
     )

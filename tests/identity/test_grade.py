@@ -38,6 +38,7 @@ UNVERIFIED = (number(verified=False),)
         ("the exact name and no gender", {"gender": None}, CERTAIN),
         ("names the wrong way round", {"names": (name("Harker", "Michael"),)}, CERTAIN),
         ("the twin's names the wrong way round", {"names": (name("Harker", "Mina"),)}, PROBABLE),
+        ("nothing to turn", {"names": (name("Harker", "Harker"),)}, PROBABLE),
         ("the person's name as a family name alone", {"names": (name("Peter", "Michael"),)}, PROBABLE),
         ("the twin", {"names": (name("Michaela"),), "gender": "female"}, PROBABLE),
         ("a newborn's record", {"names": (name("Baby"),)}, PROBABLE),
@@ -79,6 +80,11 @@ UNVERIFIED = (number(verified=False),)
 )  # fmt: skip
 def test_each_row_of_the_table(who: str, changes: dict[str, Any], graded: Grade) -> None:
     assert grade(reference(), record(**changes)).grade is graded, who
+
+
+def test_a_given_name_that_is_the_family_name_too_turns_no_twin_into_the_person() -> None:
+    asked = reference(names=(name("Guo Liang", "Guo"),))
+    assert grade(asked, record(names=(name("Guo Qiang", "Guo"),))).grade is PROBABLE
 
 
 def test_two_digits_of_the_day_exchanged_are_one_slip() -> None:
