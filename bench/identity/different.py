@@ -54,6 +54,9 @@ def told_apart(pair: Pair) -> str | None:
     said = [name for name in (ours.given, theirs.given) if name and len(name) > 1 and name not in PLACEHOLDERS]
     if len(said) < 2:
         return "given name not said"
+    stated = {ours.gender, theirs.gender} - {None}
+    if said[0].lower() != said[1].lower() and len(stated) == 2:
+        return "another form of the name, and gender"
     if not may_be_one_name(*said) and _forenames(ours) != _forenames(theirs):
         return "given name"
     if ours.address and theirs.address and theirs.address.place() != ours.address.place():
@@ -264,9 +267,16 @@ def spelled_alike(rng: random.Random, origin: str) -> tuple[Record, Record]:
 
 
 def called_alike(rng: random.Random, origin: str) -> tuple[Record, Record]:
-    """Twins, one of them by a short name that is not one of the other's. Half of them share the first letter."""
+    """Twins, one of them by a short name. It is not one of the other's, or they are a boy and a girl (Sam, Alex)."""
     first, second = two_of_a_home(rng, origin, like_names=False)
-    full, brief = rng.choice([(full, one) for full, several in names_of(origin).short.items() for one in several])
+    short = names_of(origin).short
+    full, brief = rng.choice([(full, one) for full, several in short.items() for one in several])
+    sharing = [name for name in short if name != full and brief in short[name]]
+    if sharing:
+        other = "female" if first.gender == "male" else "male"
+        return record_of(replace(first, given=rng.choice(sharing))), under(
+            first, replace(second, given=brief, gender=other)
+        )
     candidate = under(first, replace(second, given=brief, gender=first.gender))
     names = [name for name in (*names_of(origin).male, *names_of(origin).female) if not may_be_one_name(name, brief)]
     initialled = [name for name in names if name[0] == full[0] and not may_be_one_name(name, full)]
