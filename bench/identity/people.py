@@ -207,6 +207,7 @@ def one_name() -> dict[str, frozenset[str]]:
 
 
 def may_be_one_name(one: str, other: str) -> bool:
-    """Equal, forms of one name, or one with a second name that the other leaves out (Mei, Mei Fong)."""
+    """Equal, forms of one name, or a second name is left out or is an initial (Mei, Mei F and Mei Fong)."""
     shorter, longer = sorted((one.lower(), other.lower()), key=len)
-    return longer in one_name().get(shorter, ()) or f"{longer} ".startswith(f"{shorter} ")
+    cut_short = f"{longer} ".startswith(f"{shorter} ") or (shorter[-2:-1] == " " and longer.startswith(shorter))
+    return longer in one_name().get(shorter, ()) or cut_short
