@@ -57,21 +57,27 @@ def told_apart(pair: Pair) -> str | None:
     stated = {ours.gender, theirs.gender} - {None}
     if said[0].lower() != said[1].lower() and len(stated) == 2:
         return "another form of the name, and gender"
-    if not may_be_one_name(*said) and _forenames(ours) != _forenames(theirs):
+    if not may_be_one_name(*said) and not _continues(ours, theirs):
         return "given name"
     if ours.address and theirs.address and theirs.address.place() != ours.address.place():
         if theirs.family and ours.family and theirs.family.lower() != ours.family.lower():
             return "family name and address"
-        if theirs.middle and ours.middle and not may_be_one_name(theirs.middle, ours.middle):
+        middles = theirs.middle and ours.middle and not may_be_one_name(theirs.middle, ours.middle)
+        if middles and not _continues(ours, theirs):
             return "middle name and address"
         if any(one.address == ours.address for one in pair.beside):
             return "address of another record there"
     return None
 
 
-def _forenames(record: Record) -> str:
-    """As one word: Xiu, Ying and Xiuying are written for each other."""
-    return f"{record.given}{record.middle or ''}".replace(" ", "").lower()
+def _continues(one: Record, other: Record) -> bool:
+    """Whether one states the other's forenames and perhaps more: Xiu, Ying and Xiuying; Mei, Ling and Mei Ling, Na."""
+    shorter, longer = sorted((_words(one), _words(other)), key=lambda words: len("".join(words)))
+    return any("".join(shorter) == "".join(longer[:words]) for words in range(1, len(longer) + 1))
+
+
+def _words(record: Record) -> list[str]:
+    return f"{record.given} {record.middle or ''}".lower().split()
 
 
 def alike(rng: random.Random, origin: str) -> tuple[str, str]:

@@ -63,8 +63,9 @@ class NameTable(Struct, frozen=True, kw_only=True):
     def typo(self, one: str, other: str, min_length: int) -> bool:
         """Whether one is a slip away from the other and exactly one of them is a known name.
 
-        Two neighbours exchanged or a letter doubled, within the first and the last. A letter more, less or replaced
-        is how real names differ, and no table knows them all: Rohan and Ronan, Salma and Salwa, Adnan and Adan.
+        Two neighbours exchanged or a consonant doubled, within the first and the last. A letter more, less or replaced
+        is how real names differ, and no table knows them all: Rohan and Ronan, Salma and Salwa, Adnan and Adan. A
+        vowel twice may be another vowel (Francees is Francis as well as Frances) or another end (Juliaan is Juliana).
         """
         if min(len(one), len(other)) < min_length or one[0] != other[0] or one[-1] != other[-1]:
             return False
@@ -257,7 +258,7 @@ def _common_prefix(one: str, other: str) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-_DOUBLED = re.compile(r"(.)\1+")
+_DOUBLED = re.compile(r"([^aeiouy])\1+")
 
 
 def _undoubled(name: str) -> str:
