@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from gateway.identity.grade import BirthDateMatch, Grade, compare_birth_dates, genders_differ, grade
+from gateway.identity.grade import BirthDateMatch, Grade, compare_birth_dates, compare_genders, grade
 from gateway.identity.names import Agreement, family_agrees, given_agreement
 from gateway.identity.nhs_number import usable
 from gateway.identity.places import postcodes_differ, same_postcode
@@ -127,7 +127,7 @@ def _birth_date(search: PatientSearch, record: Patient, rules: Rules) -> str | N
 
 
 def _gender(stated: str, theirs: str | None) -> str | None:
-    if genders_differ(stated, theirs):
+    if compare_genders(stated, theirs) is False:
         return None
     return "equal" if (theirs or "").casefold() == stated.casefold() else _UNSAID
 

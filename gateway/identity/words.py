@@ -26,6 +26,7 @@ WORDS = {
     "given:exact": "the given name is the same",
     "given:variant": "the given name is a known form of the same name",
     "given:typo": "the given name is one slip away",
+    "given:turned": "given and family name stand in each other's place, and are the same so",
     "given:differs": "the given name is another one",
     "given:missing": "there is no given name to compare",
     "family:equal": "the family name is the same",
