@@ -227,8 +227,9 @@ def _compare(one: tuple[str, ...], other: tuple[str, ...], table: NameTable, typ
         ours, theirs = _joined_equal(one, other)
         if not ours:
             ours = theirs = 1
-            if first or not _initial_of(one[0], other[0]):
-                found = max(found, _compare_words(one[0], other[0], table, typo_min_length), key=_ORDER.index)
+            initial = not first and _initial_of(one[0], other[0])
+            words = Agreement.VARIANT if initial else _compare_words(one[0], other[0], table, typo_min_length)
+            found = max(found, words, key=_ORDER.index)
         one, other, first = one[ours:], other[theirs:], False
     return found
 

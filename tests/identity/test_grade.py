@@ -35,6 +35,7 @@ UNVERIFIED = (number(verified=False),)
         ("the exact name and another gender", {"gender": "female"}, CERTAIN),
         ("a short form and no gender", {"names": (name("Mike"),), "gender": "unknown"}, PROBABLE),
         ("a slip and no gender", {"names": (name("Micheal"),), "gender": None}, PROBABLE),
+        ("an initial for a second name", {"names": (name(("Michael", "J")),)}, CERTAIN),
         ("the exact name and no gender", {"gender": None}, CERTAIN),
         ("names the wrong way round", {"names": (name("Harker", "Michael"),)}, CERTAIN),
         ("the twin's names the wrong way round", {"names": (name("Harker", "Mina"),)}, PROBABLE),
@@ -85,6 +86,13 @@ def test_each_row_of_the_table(who: str, changes: dict[str, Any], graded: Grade)
 def test_a_given_name_that_is_the_family_name_too_turns_no_twin_into_the_person() -> None:
     asked = reference(names=(name("Guo Liang", "Guo"),))
     assert grade(asked, record(names=(name("Guo Qiang", "Guo"),))).grade is PROBABLE
+
+
+def test_an_initial_is_not_the_second_name_of_a_sister() -> None:
+    asked = reference(names=(name("Jia Yu", "Chen"),))
+    initial = (name("Jia Y", "Chen"),)
+    assert grade(asked, record(names=initial, gender="female")).grade is PROBABLE
+    assert grade(asked, record(names=initial)).grade is CERTAIN
 
 
 def test_two_digits_of_the_day_exchanged_are_one_slip() -> None:
