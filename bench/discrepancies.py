@@ -18,7 +18,7 @@ from typing import Any
 
 from adapters.demo import SECRETS, configuration, no_faults, running
 from adapters.sdk import NHS_NUMBER
-from bench.merge import LINKED, SOURCES, START, coded
+from bench.merge.cost import LINKED, SOURCES, START, coded
 from gateway.access import LocalOnly
 from gateway.config import load
 from gateway.merge import Ids, Terminology, delivered, discrepancies, merge, outcomes, section
@@ -43,7 +43,7 @@ async def michael() -> tuple[list[Section[Any]], Terminology]:
                 asking = service.request(LocalOnly.ACTOR, "TREAT", time.monotonic())
                 types = frozenset(FACT_TYPES)
                 view = await asking.patient(MICHAEL, birth_date=None, deadline_s=20, types=types)
-                return [await view.section(fact.__name__) for fact in SECTIONS.values()], service.terms
+                return [await view.section(fact.__name__) for fact in SECTIONS.values()], service.translator.terms
 
 
 def of_one_code(count: int) -> Section[Any]:

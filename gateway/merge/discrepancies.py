@@ -33,6 +33,7 @@ cannot be told. A section stands where the most important of its entries would.
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from math import inf
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -76,7 +77,7 @@ def discrepancies(
     `complete_from` says of sources that only listen when they began (seconds since 1970).
     """
     found = [one for section in sections for one in _of_section(section, terms, complete_from or {}, source)]
-    return tuple(sorted(found, key=lambda one: one.order))
+    return tuple(sorted(found, key=attrgetter("order")))
 
 
 class _Seen(Struct, frozen=True, gc=False):
@@ -91,6 +92,9 @@ class _Seen(Struct, frozen=True, gc=False):
     issuers: frozenset[str]
     by_source: dict[str, tuple[frozenset[str], frozenset[str]]]
     """Source -> the code systems and the issuers of its own statement."""
+    goes_by_code: bool
+    stating: frozenset[str]
+    """Every source that states it."""
     rank: int
 
 
@@ -108,7 +112,11 @@ class _Held(Struct):
     def may_hold(self, seen: _Seen) -> bool:
         """Whether it has an entry of one concept with this that may be the same though nothing says so: at one time,
         or where one of the two has none."""
-        return any(_at_one_time(self.times[key], seen.at) for key in seen.concepts if key in self.times)
+        for key in seen.concepts:
+            times = self.times.get(key)
+            if times is not None and _at_one_time(times, seen.at):
+                return True
+        return False
 
 
 def _at_one_time(times: list[float], at: float | None) -> bool:
@@ -125,7 +133,8 @@ def _of_section(
     live = [entry for entry in section.entries if not entry.display.entered_in_error]
     if not live:
         return
-    holding = {member.provenance.source.id for entry in live for member in entry.members}
+    seen = [_look(entry, terms) for entry in live]
+    holding = frozenset[str]().union(*(one.stating for one in seen))
     heard = []
     for said in section.sources:
         if only in (None, said.source.id):
@@ -133,13 +142,10 @@ def _of_section(
             if silence is None:
                 heard.append(said)
             else:
-                rank = min(_rank(entry, terms) for entry in live)
+                rank = min(one.rank for one in seen)
                 yield Discrepancy(
                     kind=silence, source=said.source, fact_type=section.fact_type, rank=rank, count=len(live)
                 )
-    if not heard:
-        return
-    seen = [_look(entry, terms) for entry in live]
     by_id = {one.entry.id: one for one in seen}
     siblings = Siblings([(one.entry, one.codes) for one in seen], terms)
     for said in heard:
@@ -172,15 +178,15 @@ def _kind(
 ) -> DiscrepancyKind:
     """What can be said of a source that was heard and has no part in the entry."""
     entry = one.entry
-    if any(other in mine.entries for conflict in entry.conflicts for other in conflict.with_ids):
+    if entry.conflicts and any(other in mine.entries for conflict in entry.conflicts for other in conflict.with_ids):
         return DiscrepancyKind.DIFFERS
     unclear = (
         not complete
         or (began > -inf and (one.at is None or one.at < began))
-        or any(name in mine.entries and _alike(entry, by_id[name].entry) for name in entry.related)
+        or (entry.related and any(n in mine.entries and _alike(entry, by_id[n].entry) for n in entry.related))
         or mine.may_hold(one)
         or not _comparable(one, mine)
-        or siblings.among(entry, source)
+        or siblings.among(entry.id, one.stating, source)
     )
     return DiscrepancyKind.CANNOT_TELL if unclear else DiscrepancyKind.NOT_FOUND
 
@@ -204,6 +210,8 @@ def _look(entry: MergedFact[Any], terms: Terminology) -> _Seen:
         systems=systems,
         issuers=issuers,
         by_source=by_source,
+        goes_by_code=_goes_by_code(entry.display),
+        stating=frozenset(by_source),
         rank=_rank(entry, terms),
     )
 
@@ -227,9 +235,9 @@ def _comparable(one: _Seen, mine: _Held) -> bool:
     """Whether the fact would be recognised among what the source holds."""
     if not mine.entries:
         return True
-    if _goes_by_code(one.entry.display):
-        return all(one.systems & theirs for theirs in mine.codes)
-    return bool(one.issuers & mine.issuers)
+    if one.goes_by_code:
+        return not any(one.systems.isdisjoint(theirs) for theirs in mine.codes)
+    return not one.issuers.isdisjoint(mine.issuers)
 
 
 def _alike(entry: MergedFact[Any], other: MergedFact[Any]) -> bool:

@@ -87,18 +87,17 @@ class Siblings:
         on_the_day = _with(plain, entry.when.day)
         return on_the_day + _with(plain, "undated"), on_the_day + _with(plain, "ever")
 
-    def among(self, entry: MergedFact[Any], source: str) -> bool:
-        """Whether the source has one that nobody who states the entry tells apart from it."""
+    def among(self, entry: str, stating: frozenset[str], source: str) -> bool:
+        """Whether the source has one that nobody of those who state the entry tells apart from it."""
         if self._entries:
             self._read()
-        marks = self._look.get(entry.id, ())
-        stating = frozenset(member.provenance.source.id for member in entry.members)
-        return any(self._untold(mark, source, stating) for mark in marks)
+        for mark in self._look.get(entry, ()):
+            theirs = self._held.get((mark, source))
+            if theirs and self._untold(mark, source, stating, theirs):
+                return True
+        return False
 
-    def _untold(self, mark: Hashable, source: str, stating: frozenset[str]) -> bool:
-        theirs = self._held.get((mark, source))
-        if not theirs:
-            return False
+    def _untold(self, mark: Hashable, source: str, stating: frozenset[str], theirs: set[frozenset[Code]]) -> bool:
         key = (mark, source, stating)
         known = self._told.get(key)
         if known is None:
