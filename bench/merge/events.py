@@ -173,5 +173,5 @@ def _numbered(record: Record) -> None:
             record.say(source, kind, Label(thing), concept, identifiers=ids, **said)
         source = rng.choice(CLINICS)
         said = {**fields, "code": record.coded(source, concept)} if concept else fields
-        ids = (number("https://other.example", value),) if rng.random() < 0.5 else ()
-        record.say(source, kind, Label(record.name(kind.__name__), told=False), concept, identifiers=ids, **said)
+        other = (number("https://other.example", value),) if rng.random() < 0.5 else ()
+        record.say(source, kind, Label(record.name(kind.__name__), told=False), concept, identifiers=other, **said)

@@ -105,8 +105,8 @@ def _events(record: Record, concept: Concept, thing: str, start: date) -> None:
     if rng.random() < 0.3:
         # Two doses of one day, of which each system has one and says no more than the day.
         for source in ("hospital", "mental"):
-            day = since(on(start + timedelta(days=9)))
-            event(source, MedicationKind.ADMINISTRATION, status="completed", effective=day)
+            at = since(on(start + timedelta(days=9)))
+            event(source, MedicationKind.ADMINISTRATION, status="completed", effective=at)
 
 
 def _disputed(record: Record, concept: Concept) -> None:

@@ -191,6 +191,8 @@ def _judge_claims(
     told = [SectionSource(source=SOURCES[name], state=SourceState.OK, facts=held[name]) for name in NAMES]
     name = kind.__name__
     for found in discrepancies([section(kind, entries, told)], known.terms):
+        if found.entry is None:
+            continue
         things = {by_id[one.id].label.thing for one in found.entry.members}
         has = bool(things & knows[found.source.id])
         if found.kind is DiscrepancyKind.NOT_FOUND:

@@ -75,7 +75,7 @@ def _sample(record: Record, days: int) -> None:
             by_number = source == "laboratory" or rng.random() < 0.7
             said = amount(value, unit)
             if source == "gp" and rounded:
-                said = amount(round(value), unit)
+                said = amount(Decimal(round(value)), unit)
             if source != "laboratory" and corrected:
                 said = amount(value + 7, unit)
             effective = since(instant(rng, taken))
