@@ -68,6 +68,8 @@ from schema.model.view import SourceRef, SourceState
 
 log = structlog.get_logger(__name__)
 
+MOST_PEOPLE = 50
+"""Whom one request may ask about."""
 _AUDITED = {
     EventKind.LINK: "linked",
     EventKind.PRESENT: "present-not-linked",
@@ -251,6 +253,7 @@ class RequestGateway:
         self.operation = ""
         """Hash of the GraphQL document, for the audit."""
         self.steward = RequestSteward(self)
+        self._people = 0
         self._views: list[Gathering] = []
         self._searches: list[Found] = []
 
@@ -278,7 +281,10 @@ class RequestGateway:
         self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
     ) -> Gathering:
         """As the port says; a fault of ours is logged by its kind and place and shown as INTERNAL."""
+        self._people += 1
         with said_aloud():
+            if self._people > MOST_PEOPLE:
+                raise QueryError(ErrorCode.ARGUMENT_INVALID, f"One request asks about at most {MOST_PEOPLE} people.")
             return await self._patient(identifier, birth_date, deadline_s, types)
 
     async def _patient(

@@ -119,7 +119,8 @@ class GatewayPort(Protocol):
     ) -> PatientRecordPort:
         """Resolve the person, start asking every source for `types` at once, and return without waiting for them.
 
-        Raises `schema.gql.errors.QueryError`: bad input, access denied, not found, identity unresolved.
+        Raises `schema.gql.errors.QueryError`: bad input, too many people in one request, access denied, not found,
+        identity unresolved.
         """
         ...
 

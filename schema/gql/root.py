@@ -1,5 +1,6 @@
 """The query: a patient record of sections, and the sources behind it. Every resolver is one call to a port."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Annotated, Any, cast
@@ -234,6 +235,25 @@ async def _patient(
     )
 
 
+async def _patients_by_identifier(
+    info: Info[Any, Any],
+    identifiers: Annotated[list[IdentifierInput], strawberry.argument(description="Who; at most 50.")],
+    deadline: Annotated[
+        Duration | None, strawberry.argument(description="How long to wait, from receipt of the request.")
+    ] = None,
+) -> Any:
+    """Each by itself: what one cannot be told of stands as an error at its place in the list."""
+    context: Context = info.context
+    asked = (
+        context.gateway.patient(
+            Identifier(system=one.system, value=one.value), birth_date=None, deadline_s=deadline, types=types
+        )
+        for types in [wanted_types(info)]
+        for one in identifiers
+    )
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
 async def _sources(info: Info[Any, Any]) -> Any:
     context: Context = info.context
     return await context.gateway.sources()
@@ -245,6 +265,12 @@ class Query:
         resolver=_patient,
         graphql_type=optional(PatientRecord),
         description="One person's record. All sources are asked at once; at the deadline the answer is what is in.",
+    )
+    patients_by_identifier: Any = strawberry.field(
+        resolver=_patients_by_identifier,
+        graphql_type=listed(optional(PatientRecord)),
+        description="Several people's records, for a worklist, in the order asked for. Who cannot be shown is null, "
+        "with an error of their own.",
     )
     patients: Any = patients_field
     sources: Any = strawberry.field(
