@@ -326,7 +326,7 @@ def test_completion_follows_the_schema(page: Browser) -> None:
         page.press("Escape")
         return list(names)
 
-    assert offered("{ pat") == ["patient"]
+    assert offered("{ pat") == ["patient", "patientsByIdentifier", "patients"]
     assert offered("query($who: IdentifierInput!) { patient(ident") == ["identifier"]
     assert offered('{ patient(identifier: {value: "1"}) { allergies { sta') == ["status"]
     assert offered("{ patient(identifier: {sys") == ["system"]
