@@ -294,8 +294,11 @@ class _Build:
 
     def _when(self, members: Sequence[int]) -> When | None:
         """The clinical time of the first member in display order that states one."""
-        times = (when_of(self.stated[place].fact) for place in members)
-        return next((when for when in times if when is not None), None)
+        for place in members:
+            when = when_of(self.stated[place].fact)
+            if when is not None:
+                return when
+        return None
 
     def _related(self) -> dict[int, tuple[str, ...]]:
         """Links proposed by the rule, and the same facts of a component that is not one fact."""

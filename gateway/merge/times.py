@@ -51,9 +51,12 @@ def day_number(when: When | None) -> int | None:
 
 def instant(when: When | None) -> float | None:
     """The instant in seconds since 1970; None where it is not stated to the minute or can mean two instants."""
-    if when is None or when.precision not in _TIMED or when.latest - when.earliest >= _A_MINUTE:
+    if when is None or when.precision not in _TIMED:
         return None
-    return when.earliest.timestamp()
+    earliest, latest = when.earliest, when.latest
+    if latest is not earliest and latest - earliest >= _A_MINUTE:
+        return None
+    return earliest.timestamp()
 
 
 def may_be_within(a: When, b: When, days: int) -> bool:

@@ -124,9 +124,10 @@ class ObservationRule(Rule[_Observation]):
         return RELATED if near and compare_values(a.fact, b.fact, self.terms) is AGREE else APART
 
     def _another_sample(self, a: Observation, b: Observation) -> bool:
-        specimen = compare_concepts(a.specimen_type, b.specimen_type, self.terms)
-        site = compare_concepts(a.body_site, b.body_site, self.terms)
-        return any(answer in (DIFFER, UNKNOWN) for answer in (specimen, site))
+        for one, other in ((a.specimen_type, b.specimen_type), (a.body_site, b.body_site)):
+            if one is not None and other is not None and compare_concepts(one, other, self.terms) in (DIFFER, UNKNOWN):
+                return True
+        return False
 
     def _value(self, a: _Observation, b: _Observation) -> Answer:
         return compare_values(a.fact, b.fact, self.terms)
