@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from schema.model.values import Address
 
 NO_FIXED_ABODE = ("ZZ99",)
-"""Beginnings of the pseudo postcodes that stand for no fixed abode, abroad or unknown (NHS Postcode Directory)."""
+"""Outward codes of the pseudo postcodes that stand for no fixed abode, abroad or unknown (NHS Postcode Directory)."""
 
 _HOUSE = re.compile(r"(?<![a-z0-9])(\d+)\s?([a-z])?(?![a-z0-9])|(?<![a-z0-9'])([a-z])(?![a-z0-9'])")
 _HOME_USES = frozenset({None, "home", "temp"})
@@ -56,7 +56,9 @@ def _postcode(address: Address, pseudo: tuple[str, ...]) -> str | None:
     if address.use not in _HOME_USES or not address.postal_code:
         return None
     postcode = "".join(address.postal_code.upper().split())
-    return None if len(postcode) < 4 or postcode.startswith(pseudo) else postcode
+    # The inward code is the last three characters: "ZZ9 9QX" is no ZZ99.
+    outward = postcode[:-3] if len(postcode) > 4 else postcode
+    return None if len(postcode) < 4 or outward in pseudo else postcode
 
 
 def _house(address: Address) -> tuple[str, ...]:

@@ -166,6 +166,8 @@ def test_flats_of_one_house_are_different_homes_and_no_fixed_abode_is_none() -> 
     assert grade(lettered, record(names=SEWARD, addresses=(home("Flat C, 12 Larch Close"),))).grade is PROBABLE
     nowhere = home("12 Larch Close", "ZZ99 3VZ")
     assert grade(reference(addresses=(nowhere,)), record(names=SEWARD, addresses=(nowhere,))).grade is PROBABLE
+    somewhere = home("12 Larch Close", "ZZ9 9QX")
+    assert grade(reference(addresses=(somewhere,)), record(names=SEWARD, addresses=(somewhere,))).grade is CERTAIN
     work = home().__class__(lines=("12 Larch Close",), postal_code="LS99 1ZZ", use="work")
     assert grade(reference(addresses=(work,)), record(names=SEWARD, addresses=(work,))).grade is PROBABLE
 

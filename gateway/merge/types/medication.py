@@ -1,12 +1,11 @@
 """Medicines: courses, orders, supplies and doses given.
 
 A course (STATEMENT) is the same when all hold: the same product at the same level of the dictionary (the same code),
-strength, dose, route, form and intent; starts within 60 days, both known to the day, or within 14 where one is called
-acute. A course whose stated end is before the other's start is another one: two short courses of an antibiotic are
-not one, however near. Brand-critical medicines
-(insulin, lithium, antiepileptics, ciclosporin, tacrolimus, modified release, patches) need the same brand, or to be
-one brand's product: where a brand is not known it cannot be told. What a source leaves out says nothing. Active means
-authorised, not taken.
+strength, dose, route, form and intent; one business number, or starts within 60 days, both known to the day, or within
+14 where one is called acute. A course whose stated end is before the other's start is another one: two short courses of
+an antibiotic are not one, however near. Brand-critical medicines (insulin, lithium, antiepileptics, ciclosporin,
+tacrolimus, modified release, patches) need the same brand, or to be one brand's product: where a brand is not known it
+cannot be told. What a source leaves out says nothing. Active means authorised, not taken.
 
 Never merged, shown as a conflict: any difference in those, and active with stopped. Products of one ingredient are in
 conflict too when their courses run at the same time or start within 60 days; without a dictionary that says what a
