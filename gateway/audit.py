@@ -172,6 +172,8 @@ CREATE TABLE IF NOT EXISTS trail (
 CREATE INDEX IF NOT EXISTS trail_patient ON trail (patient, sequence);
 CREATE TRIGGER IF NOT EXISTS trail_stays BEFORE UPDATE ON trail BEGIN SELECT raise(ABORT, 'append-only'); END;
 CREATE TRIGGER IF NOT EXISTS trail_is_kept BEFORE DELETE ON trail BEGIN SELECT raise(ABORT, 'append-only'); END;
+CREATE TRIGGER IF NOT EXISTS trail_is_not_replaced BEFORE INSERT ON trail
+    WHEN EXISTS (SELECT 1 FROM trail WHERE sequence = new.sequence) BEGIN SELECT raise(ABORT, 'append-only'); END;
 """
 _INSERT = f"INSERT INTO trail ({', '.join(_COLUMNS)}, hash) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"  # noqa: S608
 

@@ -363,10 +363,11 @@ async def test_rows_that_go_while_it_runs_are_noticed_at_the_next_record(audit: 
         await audit.record(event())
 
 
-async def test_rows_can_be_neither_changed_nor_removed_by_statement(audit: SqliteAudit, path: Path) -> None:
+async def test_rows_can_be_neither_changed_nor_removed_nor_replaced_by_statement(audit: SqliteAudit, path: Path) -> None:
     await audit.record(event())
     connection = sqlite3.connect(path)
-    for statement in ("UPDATE trail SET user = 'x'", "DELETE FROM trail"):
+    replace = "INSERT OR REPLACE INTO trail SELECT * FROM trail"
+    for statement in ("UPDATE trail SET user = 'x'", "DELETE FROM trail", replace):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             connection.execute(statement)
     connection.close()
