@@ -31,6 +31,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.sdk import Actor
+from adapters.sdk.durable.sqlite import write_ahead
 
 
 class AuditUnavailable(Exception):
@@ -408,8 +409,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        if connection.execute("PRAGMA journal_mode=WAL").fetchone() != ("wal",):
-            raise sqlite3.OperationalError
+        write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
         if connection.execute("PRAGMA synchronous").fetchone() != (2,):
             raise sqlite3.OperationalError

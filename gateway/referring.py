@@ -1,4 +1,4 @@
-"""Finding the reference person: the authority's word, else a person who is linked already, else agreeing sources."""
+"""Finding the reference person: the authority's word, else that of every source that has the number."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from gateway.access import Policy
 from gateway.flights import ConfiguredSource, Outcome
 from gateway.identity.agreement import agreement
 from gateway.identity.ledger import Standing
-from gateway.identity.reference import ReferenceOrigin, ReferencePerson, from_authority, from_patient
+from gateway.identity.reference import ReferencePerson, from_authority
 from schema.gql.errors import ErrorCode, QueryError
 from schema.model.clinical import Patient
 from schema.model.fact import PATIENT_NOT_FOUND
@@ -40,8 +40,8 @@ async def find_reference(
     found = await _without_authority(service, asked, actor, purpose, policy, _part_of(deadline))
     if found is None:
         message = (
-            "Who this is could not be established: the identity authority did not answer, nobody is linked, and no two "
-            "sources agree. Nothing clinical is shown. Try again later."
+            "Who this is could not be established: the identity authority did not answer, and the sources that have "
+            "this number are too few, or do not agree on whose it is. Nothing clinical is shown. Try again later."
         )
         raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
     return found, None
@@ -91,7 +91,7 @@ async def _ask(
 async def _without_authority(
     service: "Service", asked: Identifier, actor: Actor, purpose: str, policy: Policy, deadline: float
 ) -> ReferencePerson | None:
-    """A person who is linked already, else two sources that agree. Restricted patients' sources are left out."""
+    """Whom every source that has the number agrees on. Restricted patients' sources are left out."""
     sources = [
         source
         for source in service.sources.values()
@@ -111,15 +111,14 @@ async def _without_authority(
         for read in outcome.facts
         if isinstance(read.fact, Patient)
     ]
+    current = asked
+    earlier: tuple[Identifier, ...] = ()
+    linked: frozenset[tuple[str, str]] = frozenset()
     person = await service.crossref.person_for(asked)
     if person is not None:
+        current, *others = await service.crossref.identifiers(person)
+        earlier = tuple(others)
         links = await service.crossref.links(person)
-        linked = {(x.source, x.local_id) for x in links if x.status is Standing.LINKED}
-        for source_id, patient in heard:
-            if (source_id, patient.native_id) in linked:
-                current, *earlier = await service.crossref.identifiers(person)
-                return from_patient(
-                    patient, current, ReferenceOrigin.LINKED, superseded=tuple(earlier), sources=(source_id,)
-                )
+        linked = frozenset((x.source, x.local_id) for x in links if x.status is Standing.LINKED)
     traced = {source.table.id for source in sources if source.table.traced}
-    return agreement(asked, heard, traced=traced)
+    return agreement(current, heard, superseded=earlier, linked=linked, traced=traced)

@@ -54,7 +54,7 @@ from gateway.identity.breaker import SubjectBreaker
 from gateway.identity.crossref import CrossReference, CrossReferenceUnavailable
 from gateway.identity.guard import Admitted, admit
 from gateway.identity.ledger import EventKind, Link, Standing, follows
-from gateway.identity.reference import ReferencePerson
+from gateway.identity.reference import ReferenceOrigin, ReferencePerson
 from gateway.keys import Keys
 from gateway.merge import Ids
 from gateway.referring import DEMOGRAPHICS, find_reference
@@ -79,6 +79,7 @@ _AUDITED = {
     EventKind.CONFIRM: "confirmed",
 }
 """What the gateway decides by itself, as the audit trail calls it."""
+_UNDONE = (EventKind.DOUBT, EventKind.RELEASE)
 
 
 class Service:
@@ -217,7 +218,10 @@ class Service:
             structs.replace(p, after=here[p.local_id].seq if p.local_id in here else 0)
             for p in admitted.proposals(source.table.id, person)
         )
-        if new := [(p, kind) for p in found if (kind := follows(p, here.get(p.local_id)))]:
+        # One source's word is enough to show what agrees with it, and not enough to doubt another's record for good.
+        kept_back = _UNDONE if reference.origin is ReferenceOrigin.LINKED and len(reference.sources) < 2 else ()
+        new = [(p, kind) for p in found if (kind := follows(p, here.get(p.local_id))) and kind not in kept_back]
+        if new:
             kept = await self.crossref.record([proposal for proposal, _ in new])
             standing = await self.crossref.standing(source.table.id, subjects)
             admitted = await aside(len(facts) > MANY_FACTS, judge, standing)

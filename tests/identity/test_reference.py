@@ -50,6 +50,40 @@ def test_full_demographics_of_the_caller_are_enough() -> None:
     assert grade(asked, record()).grade is Grade.CERTAIN
 
 
+OVERLAID: dict[str, Any] = {"names": (name("Sandra", "Okafor"),), "birth_date": "1990-01-02", "gender": "female"}
+
+
+def test_one_source_whose_record_is_linked_is_enough_where_nobody_contradicts_it() -> None:
+    alone = [("pas", record("Patient/1"))]
+    assert agreement(number(), alone) is None
+    found = agreement(number(), alone, linked={("pas", "Patient/1")})
+    assert found is not None
+    assert (found.origin, found.sources) == (ReferenceOrigin.LINKED, ("pas",))
+    assert agreement(number(), alone, linked={("gp", "Patient/1")}) is None, "another source's record of that id"
+
+
+@pytest.mark.parametrize("beside", [1, 2])
+def test_a_linked_record_that_was_overwritten_does_not_certify_itself(beside: int) -> None:
+    voices = [("pas", record("Patient/1", **OVERLAID)), ("gp", record("Patient/2")), ("lab", record("Patient/3"))]
+    linked = {(source, one.native_id) for source, one in voices}
+    assert agreement(number(), voices[: beside + 1], linked=linked) is None
+    assert agreement(number(), voices[1:], linked=linked) is not None
+
+
+def test_a_linked_record_without_the_number_has_no_say() -> None:
+    by_hand = [("ooh", record("Patient/1", identifiers=()))]
+    assert agreement(number(), by_hand, linked={("ooh", "Patient/1")}) is None
+
+
+def test_a_record_under_an_earlier_number_of_a_known_person_has_a_say() -> None:
+    behind = [("pas", record("Patient/1", identifiers=(number(EARLIER),)))]
+    linked = {("pas", "Patient/1")}
+    assert agreement(number(), behind, linked=linked) is None
+    found = agreement(number(), behind, linked=linked, superseded=(number(EARLIER),))
+    assert found is not None
+    assert [i.value for i in found.identifiers] == [NUMBER, EARLIER]
+
+
 def test_two_sources_that_agree_make_a_reference_person_whatever_their_order() -> None:
     voices = [("lab", record("Patient/9")), ("gp", record("Patient/1", names=(name("Mike"),)))]
     found = agreement(number(), voices)

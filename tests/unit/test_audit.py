@@ -363,7 +363,7 @@ async def test_rows_that_go_while_it_runs_are_noticed_at_the_next_record(audit: 
         await audit.record(event())
 
 
-async def test_rows_can_be_neither_changed_nor_removed_nor_replaced_by_statement(audit: SqliteAudit, path: Path) -> None:
+async def test_rows_are_neither_changed_removed_nor_replaced_by_statement(audit: SqliteAudit, path: Path) -> None:
     await audit.record(event())
     connection = sqlite3.connect(path)
     replace = "INSERT OR REPLACE INTO trail SELECT * FROM trail"

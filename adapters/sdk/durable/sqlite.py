@@ -7,6 +7,7 @@ processes may read; those that write wait for one another.
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 KEY, BYTES = "INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"
 """SQLite's words for a row number and for bytes."""
+
+OPENED_WITHIN_S = 5.0
 
 
 class SqliteDatabase:
@@ -56,8 +59,7 @@ class SqliteDatabase:
         try:
             self._path.touch(mode=0o600)
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            if connection.execute("PRAGMA journal_mode=WAL").fetchone() != ("wal",):
-                raise sqlite3.OperationalError
+            write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")
             require_durable(connection)
             transact(connection, "BEGIN IMMEDIATE", self._tables())
@@ -114,6 +116,21 @@ class SmallSqliteDatabase(SqliteDatabase):
             self._reader.close()
             self._reader = None
         await super().close()
+
+
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Puts the file into WAL mode. Where several processes open a new file at once SQLite says at once that it is
+    locked, whatever its time-out: so it is tried again. Raises sqlite3.OperationalError where it cannot be had."""
+    until = time.monotonic() + OPENED_WITHIN_S
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
+                return
+            raise sqlite3.OperationalError("the file system has no write-ahead log")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
 
 
 def require_durable(connection: sqlite3.Connection) -> None:
