@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,14 +122,13 @@ def write_ahead(connection: sqlite3.Connection) -> None:
     """Puts the file into WAL mode. Where several processes open a new file at once SQLite says at once that it is
     locked, whatever its time-out: so it is tried again. Raises sqlite3.OperationalError where it cannot be had."""
     until = time.monotonic() + OPENED_WITHIN_S
-    while True:
-        try:
-            if connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
-                return
-            raise sqlite3.OperationalError("the file system has no write-ahead log")
-        except sqlite3.OperationalError:
+    mode = None
+    while mode != ("wal",):
+        with suppress(sqlite3.OperationalError):
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != ("wal",):
             if time.monotonic() >= until:
-                raise
+                raise sqlite3.OperationalError("the file has no write-ahead log")
             time.sleep(0.02)
 
 
