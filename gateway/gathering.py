@@ -2,6 +2,10 @@
 
 A section settles when every source in scope for it has settled or the caller's deadline has passed, and never changes
 after that: a late answer is for the next view. What is not in by then is PENDING, and said to be.
+
+So is a late translation. What is said over a section (what was not found, which results stand on one line, what a code
+chooses) reads its codes as they were read when it was merged: else two facts that were not known to be one would each
+be said to be lacking in the other's source.
 """
 
 import asyncio
@@ -9,6 +13,8 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from gateway.aside import MANY_FACTS, aside
@@ -105,6 +111,8 @@ class Gathering:
         self._deadline = deadline
         self._merger = merger
         self._sections: dict[str, asyncio.Task[Section[Any]]] = {}
+        self._terms: dict[str, Terminology] = {}
+        """What each section was merged under."""
         self._settled: dict[str, Heard] = {}
         self._untranslated: set[Code] = set()
 
@@ -121,7 +129,7 @@ class Gathering:
     async def section(self, fact_type: str, entries: EntryFilter | None = None) -> Section[Any]:
         """As the port says. A filter chooses among merged entries and changes nothing else."""
         section = await self._section(fact_type)
-        return chosen(section, entries, self._merger.terms) if entries and entries != EntryFilter() else section
+        return chosen(section, entries, self._terms[fact_type]) if entries and entries != EntryFilter() else section
 
     async def timeline(self, since: date | None, until: date | None) -> Timeline:
         """As the port says."""
@@ -133,7 +141,7 @@ class Gathering:
         if len(codes) > MOST_CODES:
             raise QueryError(ErrorCode.ARGUMENT_INVALID, f"`codes` names at most {MOST_CODES}.")
         results = await self._section("Observation")
-        return await aside(_many([results]), outcomes, results, self._merger.terms, codes)
+        return await aside(_many([results]), outcomes, results, self._terms[results.fact_type], codes)
 
     async def transfers_of_care(self) -> tuple[TransferOfCare, ...]:
         """As the port says."""
@@ -153,9 +161,8 @@ class Gathering:
         began = {
             heard.source.id: heard.complete_from.timestamp() for heard in self._settled.values() if heard.complete_from
         }
-        return await aside(
-            _many(sections), discrepancies, sections, self._merger.terms, complete_from=began, source=source
-        )
+        terms = [self._terms[one.fact_type] for one in sections]
+        return await aside(_many(sections), _discrepancies, sections, terms, began, source)
 
     async def _every_section(self, types: Collection[str]) -> list[Section[Any]]:
         """Every section of these fact types, in the order of the view."""
@@ -203,7 +210,7 @@ class Gathering:
         linked = frozenset((found.source.id, link.local_id) for found in heard for link in found.links)
         sources = tuple(self._now(asked).section_source(fact_type, asked in in_scope) for asked in self._asked)
         self._untranslated |= await self._merger.translator.learn([one.fact for one in facts], self._deadline)
-        terms = self._merger.terms
+        terms = self._terms[fact_type] = self._merger.terms
         return await aside(len(facts) > MANY_FACTS, self._merger.section, fact_type, facts, sources, linked, terms)
 
     async def _wait(self, asked: tuple[Asked, ...]) -> list[Heard]:
@@ -223,6 +230,17 @@ class Gathering:
         if asked.answer.done():
             return asked.answer.result()
         return Heard(source=asked.source, state=SourceState.PENDING, code="SOURCE_PENDING", issue_type="timeout")
+
+
+def _discrepancies(
+    sections: list[Section[Any]], terms: list[Terminology], began: dict[str, float], source: str | None
+) -> tuple[Discrepancy, ...]:
+    """Of every section under its own terminology, most important first."""
+    found = (
+        discrepancies([one], known, complete_from=began, source=source)
+        for one, known in zip(sections, terms, strict=True)
+    )
+    return tuple(sorted(chain.from_iterable(found), key=attrgetter("order")))
 
 
 def _many(sections: list[Section[Any]]) -> bool:
