@@ -7,7 +7,7 @@ import pytest
 from gateway.merge import with_courses
 from schema.model.clinical import Medication, MedicationKind
 from schema.model.view import MedicationCourse, MergedFact
-from tests.merge.making import TERMS, at, course, merged, since, stating
+from tests.merge.making import DMD, TERMS, amount, at, coded, course, merged, since, stating
 
 ISSUED = {**course(), "kind": MedicationKind.REQUEST, "intent": "order", "status": "active"}
 SUPPLIED = {**course(), "kind": MedicationKind.DISPENSE, "status": "completed"}
@@ -47,7 +47,7 @@ def test_a_supply_is_not_a_dose_and_an_authorised_course_is_neither() -> None:
     assert of_the_course(("a", course())) == dict.fromkeys(("issued", "dispensed", "given"))
 
 
-@pytest.mark.parametrize("status", ["not-done", "cancelled", "declined", "unknown"])
+@pytest.mark.parametrize("status", ["not-done", "cancelled", "declined", "unknown", "on-hold", "preparation", "booked"])
 def test_what_did_not_happen_or_may_not_have_is_no_last_event(status: str) -> None:
     told = of_the_course(("a", course()), ("b", on("2026-03-15", GIVEN)), ("b", on("2026-03-16", GIVEN, status=status)))
     assert told["given"] == "2026-03-15"
@@ -104,3 +104,51 @@ def test_a_wards_order_is_no_issue_of_the_practices_course() -> None:
 def test_every_source_of_a_course_may_say_when_it_was_issued() -> None:
     told = of_the_course(("a", course(last_issued=at("2026-02-01"))), ("b", course(last_issued=at("2026-03-01"))))
     assert told["issued"] == "2026-03-01"
+
+
+def test_a_supply_after_the_stated_end_of_a_course_that_still_runs_is_its_last() -> None:
+    stale = course(effective=since("2025-06-01", "2026-02-01"))
+    supplies = [("b", on("2026-01-20", SUPPLIED)), ("b", on("2026-03-10", SUPPLIED))]
+    assert of_the_course(("a", stale), *supplies)["dispensed"] == "2026-03-10"
+
+
+def test_an_end_that_only_one_source_of_a_course_states_is_no_end_of_it() -> None:
+    over, unsaid = {"effective": since("2025-06-01", "2026-02-01"), "status": None}, {"status": None}
+    stated = (("a", course() | over), ("c", course(start="2025-06-01") | unsaid))
+    assert of_the_course(*stated, ("b", on("2026-03-10", SUPPLIED)))["dispensed"] == "2026-03-10"
+    assert of_the_course(stated[0], ("b", on("2026-03-10", SUPPLIED)))["dispensed"] is None
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ({"brand": "Prograf"}, {"brand": "Adoport"}),
+        ({"strength": amount("500", "mg")}, {"strength": amount("1000", "mg")}),
+        ({"form": coded("385055001")}, {"form": coded("420699003")}),
+        ({"route": coded("26643006")}, {"route": coded("34206005")}),
+    ],
+)
+def test_a_supply_of_another_brand_strength_form_or_route_is_none_of_this_course(
+    mine: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    mine, theirs = ({"code": coded("5555", DMD), **fields} for fields in (mine, theirs))
+    supplied = on("2026-03-10", SUPPLIED)
+    assert of_the_course(("a", course() | mine), ("b", supplied | theirs))["dispensed"] is None
+    assert of_the_course(("a", course() | mine), ("b", supplied | mine))["dispensed"] == "2026-03-10"
+
+
+def test_what_is_dated_after_it_was_read_has_not_happened() -> None:
+    told = of_the_course(("a", course()), ("b", on("2026-03-15", GIVEN)), ("b", on("2026-05-10", GIVEN)))
+    assert told["given"] == "2026-03-15"
+    assert of_the_course(("a", course(last_issued=at("2026-05-10"))))["issued"] is None
+
+
+def test_a_dose_without_a_status_was_given_and_an_order_that_is_active_was_issued() -> None:
+    assert of_the_course(("a", course()), ("b", on("2026-03-15", GIVEN, status=None)))["given"] == "2026-03-15"
+    assert of_the_course(("a", course()), ("a", on("2026-03-15", ISSUED)))["issued"] == "2026-03-15"
+
+
+def test_another_order_of_the_product_is_no_issue_of_this_order_unless_it_names_it() -> None:
+    first, later = ("a", on("2025-01-05", ISSUED)), on("2026-03-10", ISSUED)
+    assert of_the_course(first, ("a", later))["issued"] == "2025-01-05"
+    assert of_the_course(first, ("a", later | {"based_on": ("Medication/0",)}))["issued"] == "2026-03-10"
