@@ -13,6 +13,7 @@ two codes of one code system would be joined through a third although that syste
 The lists are data (`terminology.toml`), versioned and replaceable: a deployment's clinical safety officer owns them.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -27,6 +28,7 @@ from gateway.merge.maps import ConceptMap, Line, Relation, Said, read_maps, sett
 from schema.model.values import CodeableConcept, Coding
 
 _NONE: frozenset[Code] = frozenset()
+_THREE_AND_MORE = re.compile(r"([A-Z][0-9]{2})\.?([0-9A-Z]*)")
 
 
 class Product(Struct, frozen=True, kw_only=True):
@@ -66,6 +68,8 @@ class Terminology(Struct, frozen=True, kw_only=True):
     """Canonical URIs of code systems that are no longer maintained."""
     delivered: tuple[Said, ...]
     """Equivalences of the terminology file itself."""
+    dotted: frozenset[str]
+    """Canonical URIs of code systems whose codes are written with or without dot and filling X: E119, I10X."""
     equivalent: Mapping[Code, frozenset[Code]]
     """Code -> the codes that are said to be equivalent to it."""
     near: Mapping[Code, frozenset[Code]]
@@ -99,7 +103,7 @@ class Terminology(Struct, frozen=True, kw_only=True):
 
     def concept(self, coding: Coding) -> Code | None:
         """The canonical code, or None when its system is not known to others than the sender."""
-        system, code = coding.system, coding.code
+        system, code = coding.system, (coding.code or "").strip()
         if not system or not code:
             return None
         canonical = self.canonical.get(system) or self.canonical.get(system.rstrip("/"))
@@ -107,7 +111,7 @@ class Terminology(Struct, frozen=True, kw_only=True):
             if ":" not in system:
                 return None
             canonical = system.rstrip("/")
-        return (canonical, code.strip())
+        return (canonical, _dotted(code) if canonical in self.dotted else code)
 
     def concepts(self, concept: CodeableConcept | None) -> frozenset[Code]:
         """Every canonical code that the source gave, and what is supplied as equivalent to them."""
@@ -216,6 +220,18 @@ class Terminology(Struct, frozen=True, kw_only=True):
         return structs.replace(self, equivalent=equivalent, near=near)
 
 
+def _dotted(code: str) -> str:
+    """An ICD-10 or OPCS-4 code as published: W37.1 for W371, and I10 for I10X, whose X only fills up four characters.
+
+    Not ICD-10-CM, whose X stands for a place: it is another system.
+    """
+    found = _THREE_AND_MORE.fullmatch(code)
+    if found is None:
+        return code
+    category, rest = found.groups()
+    return category if rest in ("", "X") else f"{category}.{rest}"
+
+
 def _join(graph: dict[Code, frozenset[Code]], one: Code, other: Code) -> None:
     graph[one] = graph.get(one, _NONE) | {other}
     graph[other] = graph.get(other, _NONE) | {one}
@@ -241,9 +257,11 @@ def _built(table: dict[str, Any]) -> Terminology:
     canonical = {alias: entry["uri"] for entry in systems.values() for alias in (entry["uri"], *entry["aliases"])}
     uri = {name: entry["uri"] for name, entry in systems.items()}
 
+    dotted = frozenset(entry["uri"] for entry in systems.values() if entry.get("dotted"))
+
     def code(text: str) -> Code:
         name, _, value = text.partition(":")
-        return (uri[name], value)
+        return (uri[name], _dotted(value) if uri[name] in dotted else value)
 
     def codes(names: Iterable[str]) -> frozenset[Code]:
         return frozenset(code(name) for name in names)
@@ -267,6 +285,7 @@ def _built(table: dict[str, Any]) -> Terminology:
         limits=convert(table["limits"], Limits),
         canonical=canonical,
         retired=frozenset(entry["uri"] for entry in systems.values() if entry.get("retired")),
+        dotted=dotted,
         delivered=delivered,
         equivalent={one: frozenset(others) for one, others in found.same.items()},
         near={},

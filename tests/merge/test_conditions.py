@@ -6,7 +6,7 @@ import pytest
 
 from schema.model.clinical import Condition, Polarity
 from schema.model.values import CodeableConcept, Coding
-from tests.merge.making import READ, SCT, TERMS, coded, disputes, linked, merged, problem, stating, together, words
+from tests.merge.making import READ, SCT, TERMS, at, coded, disputes, linked, merged, problem, stating, together, words
 
 DIABETES, CELLULITIS = "44054006", "128045006"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
@@ -173,3 +173,34 @@ def test_a_lasting_code_that_only_one_of_them_adds_does_not_make_an_episode_last
     pair = (("a", problem(CELLULITIS, "2026-01-01")), ("b", problem(CELLULITIS, onset) | {"code": both}))
     assert together(Condition, *pair) == ([[0, 1]] if one else [[0], [1]])
     assert one or linked(Condition, *pair)
+
+
+OPCS4 = "https://fhir.hl7.org.uk/CodeSystem/OPCS-4"
+
+
+@pytest.mark.parametrize(
+    ("system", "one", "other"),
+    [(ICD10, "E11.9", "E119"), (ICD10, "I10", "I10X"), (ICD10, "I10.X", "I10"), (OPCS4, "W37.1", "W371")],
+)
+def test_a_classifications_code_is_one_code_with_or_without_its_dot_and_filling_x(
+    system: str, one: str, other: str
+) -> None:
+    assert TERMS.concepts(coded(one, system)) == TERMS.concepts(coded(other, system))
+    pair = [("a", problem(one, "2026-01-01")), ("b", problem(other, "2026-01-01"))]
+    for (_, fields), code in zip(pair, (one, other), strict=True):
+        fields["code"] = coded(code, system)
+    assert together(Condition, *pair) == [[0, 1]]
+    (entry,) = merged(stating(Condition, *pair))
+    assert {member.fact.code.codings[0].code for member in entry.members} == {one, other}
+
+
+def test_another_code_of_a_classification_stays_another_and_no_other_system_is_respelled() -> None:
+    assert TERMS.concepts(coded("E11.9", ICD10)) != TERMS.concepts(coded("E11", ICD10))
+    cm = "http://hl7.org/fhir/sid/icd-10-cm"
+    assert TERMS.concepts(coded("I10X", cm)) != TERMS.concepts(coded("I10", cm))
+
+
+def test_a_code_of_blanks_is_no_code() -> None:
+    assert TERMS.concepts(coded(" ")) == frozenset()
+    blank = {"code": coded(" "), "onset": at("2026-01-01")}
+    assert together(Condition, ("a", blank), ("b", blank)) == [[0], [1]]
