@@ -3,7 +3,11 @@
 A result belongs to a series when one of its codes, or one that a supplied map calls equivalent, is a code of the
 series; a part of a panel (systolic blood pressure) likewise. `outcomes.toml` lists the series; any other code that is
 asked for makes one of its own, under its code system: two vendors' "AST" are two series. Words never make a point, so
-a result that no map knows is on no line; the series says how many such results there are.
+a result that no map knows is on no line; the series says how many such results there are, those with such a part
+included. Who codes a result in a system of the line by none of the line's codes means something else, whatever a third
+code joins it to: it is listed as near. A panel of which no part is on the line is listed too, and two parts that are
+(lying and standing) are two. Two points that may be one sample, as their entries name each other, count once for the
+slope.
 
 What belongs and is no point is listed with the first reason that holds, in the order of ExclusionReason. The unit is
 the list's. A series asked for by code takes the unit that most of its results state, the newest's on a tie. A
@@ -26,9 +30,10 @@ from typing import Any
 from msgspec import Struct, convert
 
 from gateway.merge.concepts import Code, Terminology
+from gateway.merge.units import contradicts_itself
 from schema.model.clinical import Observation, ObservationComponent
 from schema.model.series import ExcludedPoint, ExclusionReason, ObservationSeries, SeriesPoint
-from schema.model.values import Coding, Quantity
+from schema.model.values import CodeableConcept, Coding, Quantity
 from schema.model.view import MergedFact, Section
 from schema.model.when import Precision, When
 
@@ -37,6 +42,11 @@ _SLOPE_DAYS = 30
 _SLOPE_POINTS = 3
 _SLOPE_LEAST_DAYS = 90
 _COARSE = (Precision.YEAR, Precision.MONTH)
+_SYSTEMS = {
+    "sct": "http://snomed.info/sct",
+    "loinc": "http://loinc.org",
+    "v2-0487": "http://terminology.hl7.org/CodeSystem/v2-0487",
+}
 _UCUM = "http://unitsofmeasure.org"
 
 
@@ -55,6 +65,7 @@ class _Listed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: str
     capillary: tuple[str, ...]
+    capillary_words: tuple[str, ...]
     series: tuple[_Listed, ...]
 
 
@@ -69,11 +80,14 @@ class _Line(Struct, frozen=True, kw_only=True):
     laboratory: bool = False
 
 
+_Stated = Observation | ObservationComponent
+
+
 class _Found(Struct, frozen=True):
     """A result that belongs to a series, and the part of it that does."""
 
     entry: MergedFact[Any]
-    stated: Observation | ObservationComponent
+    stated: _Stated
     near: bool
 
 
@@ -101,7 +115,8 @@ def outcomes(section: Section[Any], terms: Terminology, codes: Sequence[str] = (
 def _code(text: str, terms: Terminology) -> Code:
     """A code of the file, "system:code", in its canonical system."""
     name, _, value = text.partition(":")
-    return (terms.canonical[{"sct": "http://snomed.info/sct", "loinc": "http://loinc.org"}[name]], value)
+    uri = _SYSTEMS[name]
+    return (terms.canonical.get(uri, uri), value)
 
 
 def _with_equivalents(codes: Iterable[Code], terms: Terminology) -> frozenset[Code]:
@@ -148,36 +163,61 @@ def _belonging(section: Section[Any], lines: list[_Line], terms: Terminology) ->
             by_code.setdefault(code, []).append(number)
         for code in terms.nearby(line.codes) - line.codes:
             near.setdefault(code, []).append(number)
+    panels: dict[Code, list[int]] = {}
+    for number, line in enumerate(lines):
+        for code in line.panels:
+            panels.setdefault(code, []).append(number)
     found: list[list[_Found]] = [[] for _ in lines]
     for entry in section.entries:
-        for number, stated in _places(entry, by_code, terms).items():
-            found[number].append(_Found(entry, stated, False))
+        placed = _places(entry, by_code, terms)
+        for number, stated in placed.items():
+            found[number] += (_Found(entry, one, _is_coded_apart(one, lines[number], terms)) for one in stated)
         for number, stated in _places(entry, near, terms).items():
-            if not any(one.entry is entry for one in found[number][-1:]):
-                found[number].append(_Found(entry, stated, True))
+            if number not in placed:
+                placed[number] = stated
+                found[number] += (_Found(entry, one, True) for one in stated)
+        for number in _places(entry, panels, terms).keys() - placed.keys():
+            found[number].append(_Found(entry, ObservationComponent(), False))
     return found
 
 
-def _places(
-    entry: MergedFact[Any], by_code: dict[Code, list[int]], terms: Terminology
-) -> dict[int, Observation | ObservationComponent]:
-    """Line -> the first member in display order, or the part of it, that is a point of the line."""
-    places: dict[int, Observation | ObservationComponent] = {}
+def _places(entry: MergedFact[Any], by_code: dict[Code, list[int]], terms: Terminology) -> dict[int, list[_Stated]]:
+    """Line -> what is on it of the first member in display order that states a value: its parts, else itself."""
+    places: dict[int, list[_Stated]] = {}
     for member in entry.members:
         fact: Observation = member.fact
-        stated: tuple[Observation | ObservationComponent, ...] = (fact, *fact.components)
+        mine: dict[int, list[_Stated]] = {}
+        stated: tuple[_Stated, ...] = (*fact.components, fact)
         for one in stated:
-            for code in terms.concepts(one.code):
-                for number in by_code.get(code, ()):
-                    known = places.get(number)
-                    if known is None or (known.value_quantity is None and one.value_quantity is not None):
-                        places[number] = one
+            for number in {number for code in terms.concepts(one.code) for number in by_code.get(code, ())}:
+                if one is not fact or number not in mine:
+                    mine.setdefault(number, []).append(one)
+        for number, found in mine.items():
+            known = places.get(number)
+            if known is None or (not _has_value(known) and _has_value(found)):
+                places[number] = found
     return places
 
 
+def _has_value(stated: list[_Stated]) -> bool:
+    return any(one.value_quantity is not None for one in stated)
+
+
+def _is_coded_apart(stated: _Stated, line: _Line, terms: Terminology) -> bool:
+    """Whether its source codes it in a system of the line, and there by none of the line's codes."""
+    codings = stated.code.codings if stated.code is not None else ()
+    own = {code for coding in codings if (code := terms.concept(coding)) is not None}
+    shared = {system for system, _ in own} & {system for system, _ in line.codes}
+    return bool(shared - {system for system, _ in own & line.codes})
+
+
 def _is_unmapped(entry: MergedFact[Any], terms: Terminology) -> bool:
-    codes = frozenset().union(*(terms.concepts(member.fact.code) for member in entry.members))
-    return not entry.display.entered_in_error and not terms.code_systems(codes)
+    """Whether it, or a part of it, has no code that others know."""
+    if entry.display.entered_in_error:
+        return False
+    codes = frozenset[Code]().union(*(terms.concepts(member.fact.code) for member in entry.members))
+    parts = (part for member in entry.members for part in member.fact.components)
+    return not terms.code_systems(codes) or any(not terms.code_systems(terms.concepts(part.code)) for part in parts)
 
 
 def _series(
@@ -209,7 +249,7 @@ def _series(
         excluded=tuple(excluded),
         unmapped=unmapped,
         change=_change(points),
-        slope=_slope(points),
+        slope=_slope(_samples(points)),
     )
 
 
@@ -230,18 +270,32 @@ def _reason(
         (ExclusionReason.OTHER_SPECIMEN, line.laboratory and _is_no_laboratory(one.entry, capillary, terms)),
         (ExclusionReason.NO_VALUE, amount is None or amount.value is None or not amount.value.is_finite()),
         (ExclusionReason.COMPARATOR, amount is not None and bool(amount.comparator)),
-        (ExclusionReason.OTHER_UNIT, amount is not None and _unit(amount) not in line.spellings),
+        (ExclusionReason.OTHER_UNIT, amount is not None and not _is_in(amount, line)),
         (ExclusionReason.DISPUTED, any(conflict.field == "value" for conflict in one.entry.conflicts)),
         (ExclusionReason.UNDATED, when is None),
     )
     return next((reason for reason, holds in reasons if holds), None)
 
 
+def _is_in(amount: Quantity, line: _Line) -> bool:
+    return _unit(amount) in line.spellings and not contradicts_itself(amount)
+
+
 def _is_no_laboratory(entry: MergedFact[Any], capillary: frozenset[Code], terms: Terminology) -> bool:
     return any(
-        member.fact.patient_reported or terms.concepts(member.fact.specimen_type) & capillary
+        member.fact.patient_reported
+        or terms.concepts(member.fact.specimen_type) & capillary
+        or _is_called_capillary(member.fact.specimen_type)
         for member in entry.members
     )
+
+
+def _is_called_capillary(specimen: CodeableConcept | None) -> bool:
+    """Words may make us more careful."""
+    if specimen is None:
+        return False
+    said = " ".join([specimen.text or "", *(coding.display or "" for coding in specimen.codings)]).casefold()
+    return any(word in said for word in _file().capillary_words)
 
 
 def _measured(entry: MergedFact[Any]) -> When | None:
@@ -279,6 +333,17 @@ def _change(points: list[SeriesPoint]) -> Decimal | None:
     if not points or points[0].when.earliest == points[-1].when.earliest:
         return None
     return points[-1].value - points[0].value
+
+
+def _samples(points: list[SeriesPoint]) -> list[SeriesPoint]:
+    """Without those that may be the sample of an earlier one."""
+    kept: list[SeriesPoint] = []
+    ids: set[str] = set()
+    for point in points:
+        if ids.isdisjoint(point.entry.related):
+            kept.append(point)
+            ids.add(point.entry.id)
+    return kept
 
 
 def _slope(points: list[SeriesPoint]) -> Decimal | None:

@@ -78,10 +78,10 @@ def same_unit(a: Quantity, b: Quantity, about: Collection[Code] = ()) -> bool:
     `about` names the test, for spellings that only it allows. Two amounts without a unit agree.
     """
     if a.code == b.code and a.unit == b.unit and a.system == b.system:
-        return not _contradicts_itself(a)
+        return not contradicts_itself(a)
     units = delivered_units()
     first, second = (_listed(x, units, units.test(about)) for x in (a, b))
-    if _contradicts_itself(a) or _contradicts_itself(b):
+    if contradicts_itself(a) or contradicts_itself(b):
         return False
     if first is not None and second is not None:
         return first == second
@@ -97,7 +97,7 @@ def _listed(quantity: Quantity, units: Units, test: _Test) -> str | None:
     return test.spelling.get(written) or units.spelling.get(written)
 
 
-def _contradicts_itself(quantity: Quantity) -> bool:
+def contradicts_itself(quantity: Quantity) -> bool:
     """Coded as one listed unit and written as another: which of them is meant nobody can tell."""
     if not quantity.code or not quantity.unit or quantity.code == quantity.unit:
         return False
@@ -143,7 +143,7 @@ def _shift(a: Quantity, b: Quantity, about: Collection[Code]) -> int | None:
     """
     units = delivered_units()
     test = units.test(about)
-    if _contradicts_itself(a) or _contradicts_itself(b):
+    if contradicts_itself(a) or contradicts_itself(b):
         return None
     first, second = (test.powers.get(_listed(x, units, test) or "") for x in (a, b))
     return None if first is None or second is None else first - second

@@ -10,8 +10,9 @@ import pytest
 from gateway.merge import outcomes, section
 from schema.model.clinical import Observation, ObservationComponent
 from schema.model.series import ExclusionReason, ObservationSeries
+from schema.model.values import Quantity
 from schema.model.view import SectionSource, SectionStatus, SourceState
-from tests.merge.making import SOURCES, TERMS, amount, coded, merged, number, reading, since, stating, words
+from tests.merge.making import SOURCES, TERMS, UCUM, amount, coded, merged, number, reading, since, stating, words
 
 LOINC = "http://loinc.org"
 ALT, PLATELETS, LAB_GLUCOSE, METER_GLUCOSE = "1742-6", "777-3", "14749-6", "14743-9"
@@ -196,3 +197,61 @@ def test_the_order_of_the_results_changes_nothing() -> None:
     heard = [SectionSource(source=SOURCES["a"], state=SourceState.OK)]
     one, other = (outcomes(section(Observation, merged(f), heard), TERMS, [ALT])[0] for f in (facts, shuffled))
     assert one == other
+
+
+def test_an_amount_coded_in_one_unit_and_written_in_another_is_not_drawn() -> None:
+    both = Quantity(value=Decimal(95), unit="mg/dL", system=UCUM, code="mmol/L")
+    stated = reading("95", "2026-01-10T09:00") | {"code": coded(LAB_GLUCOSE, LOINC), "value_quantity": both}
+    assert reasons(series(("a", stated), codes=(LAB_GLUCOSE,))) == [ExclusionReason.OTHER_UNIT]
+
+
+@pytest.mark.parametrize(
+    "specimen", [words("Capillary blood"), coded("BLDC", "http://terminology.hl7.org/CodeSystem/v2-0487")]
+)
+def test_capillary_blood_is_no_laboratory_point_however_it_is_said(specimen: Any) -> None:
+    found = series(("a", alt("97", "2026-01-14T10:05", specimen_type=specimen)))
+    assert reasons(found) == [ExclusionReason.OTHER_SPECIMEN]
+
+
+def pressure(*parts: tuple[str, str, str], **more: Any) -> dict[str, Any]:
+    """A panel of (code system, code, value)."""
+    components = tuple(
+        ObservationComponent(code=coded(code, system), value_quantity=amount(value, "mm[Hg]"))
+        for system, code, value in parts
+    )
+    return {"code": coded("75367002"), "effective": since("2026-02-21T09:40"), "components": components} | more
+
+
+@pytest.mark.parametrize(
+    ("panel", "unmapped"),
+    [(pressure(("L", "SYS", "188"), ("L", "DIA", "112")), 1), (pressure(value_string="188/112"), 0)],
+)
+def test_a_blood_pressure_of_which_no_part_is_known_is_listed_and_not_silent(
+    panel: dict[str, Any], unmapped: int
+) -> None:
+    found = series(("a", panel), codes=("8480-6",))
+    assert (reasons(found), found.unmapped) == ([ExclusionReason.NO_VALUE], unmapped)
+
+
+def test_lying_and_standing_in_one_panel_are_two_points() -> None:
+    found = series(("a", pressure((LOINC, "8480-6", "150"), (LOINC, "8480-6", "98"))), codes=("8480-6",))
+    assert values(found) == ["150", "98"]
+
+
+def test_a_third_code_puts_no_meter_reading_on_the_laboratorys_line() -> None:
+    target = [{"code": "36048009", "equivalence": "equivalent"}]
+    elements = [{"code": code, "target": target} for code in (LAB_GLUCOSE, METER_GLUCOSE)]
+    group = {"source": LOINC, "target": "http://snomed.info/sct", "element": elements}
+    terms = TERMS.extended(concept_maps=[{"resourceType": "ConceptMap", "group": [group]}])
+    stated = [
+        ("a", reading(value, when, unit="mmol/L") | {"code": coded(code, LOINC)})
+        for value, when, code in (("5.1", "2026-01-10T09:00", LAB_GLUCOSE), ("14.2", "2026-01-12T09:00", METER_GLUCOSE))
+    ]
+    found = series(*stated, codes=(LAB_GLUCOSE,), terms=terms)
+    assert (values(found), reasons(found)) == (["5.1"], [ExclusionReason.RELATED_CODE])
+
+
+def test_two_points_that_may_be_one_sample_count_once_for_the_slope() -> None:
+    once = [("a", alt("40", "2025-10-01T09:00")), ("a", alt("97", "2026-01-14T09:05"))]
+    twice = series(*once, ("b", alt("97", "2026-01-14")))
+    assert (values(twice), twice.slope) == (["40", "97", "97"], None)
