@@ -19,7 +19,7 @@ from gateway.merge.concepts import Terminology, delivered
 from gateway.merge.ids import Ids
 from gateway.merge.precedence import precedence
 from gateway.merge.rule import ALIKE, APART, RELATED, Compared, Rule
-from gateway.merge.times import when_of
+from gateway.merge.times import clinical_time, when_of
 from gateway.merge.types import RULES
 from gateway.merge.versions import newest
 from schema.model.view import Claim, Conflict, MergedFact, SourceFact
@@ -293,12 +293,9 @@ class _Build:
         return tuple(made for _, _, made in ordered)
 
     def _when(self, members: Sequence[int]) -> When | None:
-        """The clinical time of the first member in display order that states one."""
-        for place in members:
-            when = when_of(self.stated[place].fact)
-            if when is not None:
-                return when
-        return None
+        """The clinical time of the first member in display order that states one; only else when one was written."""
+        facts = [self.stated[place].fact for place in members]
+        return next(filter(None, (*map(clinical_time, facts), *map(when_of, facts))), None)
 
     def _related(self) -> dict[int, tuple[str, ...]]:
         """Links proposed by the rule, and the same facts of a component that is not one fact."""

@@ -106,13 +106,18 @@ _CLINICAL: dict[type[Fact], Callable[..., When | None]] = {
 }
 
 
+def clinical_time(fact: Fact) -> When | None:
+    """When what the fact states began or happened; None where it does not say."""
+    return _CLINICAL[type(fact)](fact)
+
+
 def when_of(fact: Fact) -> When | None:
     """The time by which a fact is ordered: when it began or happened, else when it was written down, else None.
 
     The time of writing stands in because it is the latest that a thing can have begun; a reader is shown which it is,
     since the fact's own fields stay as they were.
     """
-    return _CLINICAL[type(fact)](fact) or fact.recorded
+    return clinical_time(fact) or fact.recorded
 
 
 _ENDS: dict[type[Fact], Callable[..., When | None]] = {

@@ -1,24 +1,22 @@
-"""What happened in order and what it came out of; referrals and discharges; who is involved, and who saw him last."""
+"""What happened in order and what it came out of, referrals and discharges."""
 
 from datetime import date
 from typing import Any
 
 import pytest
 
-from gateway.merge import care_team_members, section, timeline, transfers_of_care
+from gateway.merge import section, timeline, transfers_of_care
 from schema.model.clinical import (
     Appointment,
-    CareTeam,
     Communication,
     Condition,
     Encounter,
     Medication,
-    MedicationKind,
     ServiceRequest,
 )
 from schema.model.fact import Fact
-from schema.model.journey import CareTeamMember, Finding, Moment, Occurrence, TransferKind, TransferOfCare
-from schema.model.values import ContactPoint, Origin, Party
+from schema.model.journey import Finding, Moment, Occurrence, TransferKind, TransferOfCare
+from schema.model.values import Origin
 from schema.model.view import Section, SectionSource, SourceState
 from tests.merge.making import SOURCES, at, coded, course, merged, number, problem, since, stating
 
@@ -75,13 +73,21 @@ def test_what_was_withdrawn_did_not_happen() -> None:
     assert moments((Condition, "a", problem("1", "2026-01-01", entered_in_error=True))) == []
 
 
+def test_when_it_was_written_down_stands_for_its_time_only_where_nobody_says_when_it_began() -> None:
+    old = problem("44054006", "2010-05-01", recorded=at("2010-05-01"))
+    late = problem("44054006", None, recorded=at("2026-03-10"))
+    (one,) = moments((Condition, "a", old), (Condition, "b", late), until="2020-12-31")
+    assert (one.at.value, one.occurrence, len(one.entry.members)) == ("2010-05-01", Occurrence.HAPPENED, 2)
+    assert seen(moments((Condition, "b", late))) == [("2026-03-10", Occurrence.HAPPENED)]
+
+
 # ---------- what came out of what
 
 
 def followed(found: list[Moment], kind: type[Fact]) -> list[tuple[str, str | None]]:
     """(the type it came out of, the number that says so) of the one entry of that type."""
     (moment,) = [one for one in found if isinstance(one.entry.display, kind)]
-    return [(type(x.entry.display).__name__, x.identifier and x.identifier.value) for x in moment.follows]
+    return [(type(x.entry.display).__name__, x.identifier.value if x.identifier else None) for x in moment.follows]
 
 
 def referral(**more: Any) -> dict[str, Any]:
@@ -178,91 +184,3 @@ def test_a_discharge_is_answered_by_another_source_and_not_by_the_hospitals_own_
 )
 def test_a_stay_that_is_not_over_and_a_visit_are_no_discharge(fields: dict[str, Any]) -> None:
     assert transfers_of_care(sections((Encounter, "a", stay(**fields)))) == ()
-
-
-# ---------- who is involved
-
-
-def party(name: str | None = None, phone: str | None = None, **more: Any) -> Party:
-    telecom = (ContactPoint(system="phone", value=phone),) if phone else ()
-    return Party(name=name, telecom=telecom, **more)
-
-
-def team(*people: Party, **more: Any) -> dict[str, Any]:
-    return {"participants": people, **more}
-
-
-def visit(when: str, *people: Party, status: str | None = "finished", **more: Any) -> dict[str, Any]:
-    return {"period": since(when), "status": status, "participants": people, **more}
-
-
-def people(*stated: Stated, **heard: Any) -> dict[str | None, CareTeamMember]:
-    found = care_team_members(sections(*stated, **heard))
-    by_name = {one.name or one.organization: one for one in found}
-    assert len(by_name) == len(found), "two go by one name"
-    return by_name
-
-
-def last(member: CareTeamMember) -> str | None:
-    return member.last_contact.when.value if member.last_contact and member.last_contact.when else None
-
-
-def test_one_name_and_one_telephone_is_one_person_and_a_name_alone_is_not() -> None:
-    sunita, titled = party("Sunita Banerjee", "01632 960341"), party("Mrs Sunita Banerjee", "01632960341")
-    (one,) = care_team_members(sections((CareTeam, "a", team(sunita)), (CareTeam, "b", team(titled))))
-    assert {source.id for source in one.sources} == {"a", "b"}
-    found = care_team_members(sections((CareTeam, "a", team(sunita)), (CareTeam, "b", team(party("Sunita Banerjee")))))
-    assert len(found) == 2
-
-
-def test_two_who_act_for_one_practice_are_not_one_person_by_its_number() -> None:
-    practice = number("Z81099", "https://fhir.nhs.uk/Id/ods-organization-code")
-    doctors = [party(name, identifiers=(practice,)) for name in ("Dr A Yarrow", "Dr B Finch")]
-    assert set(people((CareTeam, "a", team(*doctors)))) == {"Dr A Yarrow", "Dr B Finch"}
-
-
-def test_the_last_contact_is_the_latest_that_took_place() -> None:
-    nurse = party("Wilhelmina Oxtoby")
-    found = people(
-        (CareTeam, "a", team(nurse)),
-        (Encounter, "a", visit("2026-03-11T10:15", nurse)),
-        (Encounter, "a", visit("2026-03-15T10:00", nurse)),
-        (Encounter, "a", visit("2026-03-16T10:20", nurse, status="cancelled")),
-        (Appointment, "a", visit("2026-04-06T09:40", nurse, status="booked")),
-    )
-    assert last(found["Wilhelmina Oxtoby"]) == "2026-03-15T10:00"
-
-
-def test_a_supply_handed_over_is_a_contact_with_who_runs_the_source_and_not_with_the_prescriber() -> None:
-    pharmacy, doctor = party(organization="Trust a"), party("Dr I Yarrow")
-    supply = course(start="2026-03-11") | {"kind": MedicationKind.DISPENSE, "status": "completed", "author": doctor}
-    left = supply | {"status": "not-done", "effective": since("2026-03-16")}
-    found = people((CareTeam, "a", team(pharmacy, doctor)), (Medication, "a", supply), (Medication, "a", left))
-    assert (last(found["Trust a"]), last(found["Dr I Yarrow"])) == ("2026-03-11", None)
-
-
-def test_a_message_counts_with_the_person_and_not_between_professionals() -> None:
-    nurse, doctor, patient = party("Ewart Pilling"), party("Joy Adewole"), Party(role="patient")
-    told = {"sent": at("2026-03-16T10:00"), "sender": nurse, "recipients": (patient,)}
-    handover = {"sent": at("2026-03-16T15:00"), "sender": doctor, "recipients": (nurse,)}
-    found = people((CareTeam, "a", team(nurse, doctor)), (Communication, "a", told), (Communication, "a", handover))
-    assert (last(found["Ewart Pilling"]), last(found["Joy Adewole"])) == ("2026-03-16T10:00", None)
-
-
-def test_a_contact_with_a_member_is_one_with_the_team_of_the_same_source() -> None:
-    nurse, phone = party("Sunita Banerjee"), (ContactPoint(system="phone", value="01632 960340", label="duty desk"),)
-    named = team(nurse, name="Community team", telecom=phone)
-    found = people((CareTeam, "a", named), (Encounter, "a", visit("2026-03-11T11:00", nurse)))
-    assert last(found["Community team"]) == "2026-03-11T11:00"
-    assert found["Community team"].telecom == phone
-    elsewhere = people((CareTeam, "a", named), (Encounter, "b", visit("2026-03-11T11:00", party("Ann Other"))))
-    assert last(elsewhere["Community team"]) is None
-
-
-def test_without_a_contact_it_is_not_found_only_when_everybody_was_heard() -> None:
-    nurse = (CareTeam, "a", team(party("Alys Brackley")))
-    visits = (Encounter, "a", visit("2026-03-11T11:00", party("Ann Other")))
-    assert people(nurse, visits)["Alys Brackley"].contact is Finding.NOT_FOUND
-    silent = people(nurse, visits, b=SourceState.UNAVAILABLE)
-    assert silent["Alys Brackley"].contact is Finding.CANNOT_TELL
-    assert [source.id for source in silent["Ann Other"].unheard] == ["b"]
