@@ -7,12 +7,13 @@ A search is somebody's description and no proof, so nobody is linked by it and n
 2. Records are one candidate when the guard would link each of them to the same person of the identity authority: the
    same rules by which `patient` shows facts. Without an authority a verified number takes its place.
 3. Whoever is restricted is not found, whoever holds a record of them: nor is a record that may be theirs and that is
-   not proved to be another's.
+   not proved to be another's. A name or a birth date that contradicts proves it; what a record leaves unsaid does not,
+   and neither does another home, for a restricted person's is not told.
 4. While the authority is silent, only those whom it has cleared by number are found: nobody else could say whether they
    are restricted.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -32,6 +33,9 @@ SUFFICIENT = (frozenset({"family", "birth_date"}), frozenset({"family", "given",
 NOT_CONFIRMED = "identifier:not-confirmed"
 """The record carries a number that is not proved to be this person's: it is not shown."""
 _FORMER = frozenset({"old", "anonymous"})
+_ANOTHERS = frozenset({"birth-date:differs", "given:differs", "family:differs"})
+"""What proves a record that no restricted person's number is on to be another's. A number of its own does not: whose it
+is the authority says."""
 
 
 class Fit(Struct, frozen=True):
@@ -168,13 +172,16 @@ def candidates(
     rest = [offer for offer in offers if _key(offer) not in taken]
     withheld = [group.person for group in groups if group.person is not None and group.person.restricted]
     withheld += [_as_reference(offer.record, systems) for offer in offers if offer.record.restricted]
-    shown = [
+    open_to_all = [
         group
         for group in groups
         if group.person is not None
         and not group.person.restricted
-        and not any(_is_one(hidden, group, traced) for hidden in withheld)
+        and not any(_is_one(hidden, group, group.person, traced) for hidden in withheld)
     ]
+    # Whom a source restricts is looked for as the authority knows them too.
+    withheld += [group.person for group in groups if group.person is not None and group not in open_to_all]
+    shown = list(open_to_all)
     shown += [
         Candidate(person=None, records=(offer,))
         for offer in rest
@@ -221,23 +228,38 @@ def _key(offer: Offer) -> tuple[str, str]:
 
 
 def _as_reference(record: Patient, systems: Collection[str]) -> ReferencePerson:
-    own = numbers(record, systems)
-    return from_patient(record, own[0] if own else Identifier(value=""), ReferenceOrigin.CALLER)
+    """The person of a restricted record, under every number that it carries."""
+    own = numbers(record, systems) or (Identifier(value=""),)
+    return from_patient(record, own[0], ReferenceOrigin.CALLER, superseded=own[1:])
 
 
-def _is_one(hidden: ReferencePerson, group: Candidate, traced: Collection[str]) -> bool:
-    """Whether a person whom the authority does not restrict is the one whom a source does."""
-    for offer in group.records:
-        found = grade(hidden, offer.record, traced=offer.source in traced)
-        other = found.has("identifier:differs") or found.has("identifier:verified-differs")
-        if found.grade is not Grade.CERTAINLY_NOT and not other:
-            return True
-    return False
+def _is_one(hidden: ReferencePerson, group: Candidate, person: ReferencePerson, traced: Collection[str]) -> bool:
+    """Whether a person whom the authority does not restrict is the one who is hidden.
+
+    By number, earlier ones included, where both have one of the same system; else by what their records say.
+    """
+    theirs, known = _numbers(hidden.identifiers), _numbers(person.identifiers)
+    carried = {one for offer in group.records for one in _numbers(offer.record.identifiers)}
+    if theirs & (known | carried):
+        return True
+    if {system for system, _ in theirs} & {system for system, _ in known}:
+        return False
+    return any(_may_be(hidden, offer, traced) for offer in group.records)
 
 
 def _may_be(hidden: ReferencePerson, offer: Offer, traced: Collection[str]) -> bool:
+    """Whether a record is not proved to be another's than the hidden person's."""
+    if _numbers(hidden.identifiers) & _numbers(offer.record.identifiers):
+        return True
     found = grade(hidden, offer.record, traced=offer.source in traced)
-    return found.grade is not Grade.CERTAINLY_NOT
+    return found.grade is not Grade.CERTAINLY_NOT or _ANOTHERS.isdisjoint(found.evidence)
+
+
+def _numbers(identifiers: Iterable[Identifier]) -> set[tuple[str, str]]:
+    """Those that can be somebody's, by (system, canonical value)."""
+    placeholders = default_rules().placeholder_numbers
+    usual = ((one.system, usable(one, placeholders)) for one in identifiers)
+    return {(system, value) for system, value in usual if system and value}
 
 
 def _order(group: Candidate) -> tuple[int, int, str]:

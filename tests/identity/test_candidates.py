@@ -12,7 +12,8 @@ from gateway.identity.guard import admit
 from gateway.identity.reference import ReferencePerson
 from schema.model.clinical import Patient
 from schema.model.search import MatchGrade, PatientSearch
-from tests.identity.people import NUMBER, OTHER, born, home, name, number, record, reference
+from schema.model.values import Identifier
+from tests.identity.people import EARLIER, NUMBER, OTHER, born, home, name, number, record, reference
 
 SYSTEMS = {NHS_NUMBER}
 BORN = date(1967, 3, 14)
@@ -138,6 +139,48 @@ def test_a_restricted_person_is_found_in_no_source_that_does_not_know_it(changes
     assert found([made], HIDDEN) == ()
 
 
+SPARSE: list[dict[str, Any]] = [
+    {"names": (name(None),)},
+    {"names": (name("M"),)},
+    {"names": (name("Mike"),), "gender": None},
+    {"names": (name("M"),), "identifiers": (number(OTHER, verified=False),)},
+    {"addresses": (home("9 Kiln Row", "LS97 1ZZ"),), "birth_date": "1967-03-15"},
+    {"addresses": (home("9 Kiln Row", "LS97 1ZZ"),)},
+]
+SPARSE_IDS = ["no given name", "an initial", "a short name", "another number", "a slip and another home", "moved"]
+
+
+@pytest.mark.parametrize("changes", SPARSE, ids=SPARSE_IDS)
+def test_a_record_that_says_too_little_to_be_proved_anothers_does_not_give_a_restricted_person_away(
+    changes: dict[str, Any],
+) -> None:
+    day = BORN.replace(day=15) if "birth_date" in changes else BORN
+    made = offer("ooh", search=PatientSearch(family="Harker", birth_date=day), **({"identifiers": ()} | changes))
+    assert made.fit is not None
+    assert of(*found([made])) == [["ooh"]]
+    assert found([made], HIDDEN) == ()
+    assert found([made], Known(reference=reference(restricted=True, addresses=()))) == ()
+
+
+def test_a_record_without_a_birth_date_does_not_give_away_a_restricted_person_whose_home_is_not_told() -> None:
+    search = PatientSearch(family="Harker", given="Michael", postal_code="LS99 1ZZ")
+    made = offer("ooh", search=search, identifiers=(), birth_date=None)
+    assert made.fit is not None
+    assert found([made], Known(reference=reference(restricted=True, addresses=()))) == ()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"names": (name("Jonathan"),)}, {"birth_date": "1967-08-21"}, {"birth_date": "1941-03-14"}]
+)
+def test_a_name_or_a_birth_date_that_contradicts_proves_a_record_to_be_anothers(changes: dict[str, Any]) -> None:
+    search = PatientSearch(
+        family="Harker",
+        given=None if "names" in changes else "Michael",
+        birth_date=BORN if "names" in changes else born(changes["birth_date"]).day,
+    )
+    assert of(*found([offer("ooh", search=search, identifiers=(), **changes)], HIDDEN)) == [["ooh"]]
+
+
 def test_somebody_else_of_that_name_whom_the_authority_knows_is_found_all_the_same() -> None:
     namesake = Known(reference=reference(identifier=number(OTHER)), own=offer("pds", identifiers=(number(OTHER),)))
     assert of(*found([offer("epr", identifiers=(number(OTHER),))], HIDDEN, namesake)) == [["pds", "epr"]]
@@ -148,6 +191,23 @@ def test_whom_one_source_restricts_is_found_in_none() -> None:
     assert found([marked, offer("ooh", identifiers=())], AUTHORITY) == ()
     assert found([marked]) == ()
     assert found([offer("epr", identifiers=(), restricted=True)], AUTHORITY) == ()
+
+
+@pytest.mark.parametrize("own", [(number(EARLIER),), (number(OTHER), number(EARLIER))], ids=["one", "the second"])
+def test_whom_a_source_restricts_under_an_earlier_number_is_found_in_none(own: tuple[Identifier, ...]) -> None:
+    known = Known(reference=reference(superseded=(number(EARLIER),)), own=offer("pds"))
+    marked = offer("epr", identifiers=own, restricted=True)
+    assert found([marked, offer("gp")], known) == ()
+    assert found([marked, offer("gp", identifiers=(number(EARLIER),))]) == ()
+
+
+def test_whom_a_source_restricts_by_the_number_alone_is_found_by_no_name() -> None:
+    marked = offer("epr", names=(name("Michael", "Seward"),), restricted=True)
+    assert found([marked, offer("ooh", identifiers=())], AUTHORITY) == ()
+
+
+def test_a_restricted_record_that_says_little_hides_whom_it_may_be() -> None:
+    assert found([offer("epr", identifiers=(), names=(name("M"),), restricted=True)], AUTHORITY) == ()
 
 
 def test_while_nobody_can_clear_a_record_it_is_not_shown() -> None:
