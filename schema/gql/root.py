@@ -12,6 +12,7 @@ from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField
 
 from schema.gql.connection import Connection, order_key, page
 from schema.gql.derive import listed, optional, resolve, summary, value_type
+from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.faces import SectionType, extra_types, faces_of
 from schema.gql.finding import patients_field
 from schema.gql.journey import (
@@ -31,6 +32,9 @@ from schema.model.clinical import SECTIONS, Patient
 from schema.model.fact import Fact
 from schema.model.values import Identifier
 from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus, TerminologyUsed
+
+MOST_AT_ONCE = 50
+"""People in one list: a longer one is refused before anybody in it is looked at."""
 
 
 def _section_name(section: str) -> str:
@@ -237,12 +241,14 @@ async def _patient(
 
 async def _patients_by_identifier(
     info: Info[Any, Any],
-    identifiers: Annotated[list[IdentifierInput], strawberry.argument(description="Who; at most 50.")],
+    identifiers: Annotated[list[IdentifierInput], strawberry.argument(description=f"Who; at most {MOST_AT_ONCE}.")],
     deadline: Annotated[
         Duration | None, strawberry.argument(description="How long to wait, from receipt of the request.")
     ] = None,
 ) -> Any:
     """Each by itself: what one cannot be told of stands as an error at its place in the list."""
+    if len(identifiers) > MOST_AT_ONCE:
+        raise QueryError(ErrorCode.ARGUMENT_INVALID, f"`identifiers` names at most {MOST_AT_ONCE} people.")
     context: Context = info.context
     asked = (
         context.gateway.patient(

@@ -1,5 +1,7 @@
 """Several people in one request: each by their own number, none in another's place, one error each."""
 
+from adapters.sdk import NHS_NUMBER
+from schema.model.values import Identifier
 from tests.graphql.conftest import MICHAEL, Running
 
 OTHER = "9991830006"
@@ -41,3 +43,13 @@ async def test_one_request_asks_about_fifty_people_at_most_however_it_names_them
     shown = [one for people in answer["data"].values() for one in people if one]
     assert len(shown) == 50
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"ARGUMENT_INVALID"}
+
+
+async def test_a_list_of_more_than_fifty_people_is_refused_before_anybody_in_it_is_looked_at(gateway: Running) -> None:
+    answer = await gateway.ask(QUERY, who=asked(*[MICHAEL] * 51))
+    assert not answer["data"]
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "ARGUMENT_INVALID"
+    assert error["path"] == ["patientsByIdentifier"]
+    identifier = Identifier(system=NHS_NUMBER, value=MICHAEL)
+    assert await gateway.service.crossref.person_for(identifier) is None, "nobody was asked about"
