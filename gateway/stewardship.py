@@ -6,7 +6,7 @@ audit trail, then the decision; and after an unlink, who saw what the link showe
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,7 +16,6 @@ from gateway.audit import Audit, AuditEvent, AuditUnavailable, identity_event
 from gateway.disclosures import audited, seen_over
 from gateway.identity.crossref import CrossReference
 from gateway.identity.ledger import Link, LinkConflict, Standing, StewardNeeded
-from gateway.identity.vetoes import RESTRICTED
 from gateway.identity.words import advice, evidence_of, explained
 from schema.gql.errors import ErrorCode
 from schema.model.stewardship import LinkDecision, LinkStanding, Unlinked, WorkItem, WorkList
@@ -107,12 +106,12 @@ class Stewardship:
 
     async def link(self, pair: Pair, actor: Actor, reason: str) -> LinkDecision:
         """Decide that the record is the person. Raises DecisionRefused, LinkConflict, StewardNeeded."""
-        person, of_source = await self._about(pair, actor, reason)
+        person, _ = await self._about(pair, actor, reason)
+        await self._refuse_restricted(pair)
         for link in (await self._crossref.standing(pair.source, (pair.local_id,)))[pair.local_id]:
             # Before the trail says that it was linked. The table refuses as well, should somebody be quicker.
             if link.person != person and link.status in (Standing.LINKED, Standing.DOUBTED):
                 raise LinkConflict("this record is linked to another person: unlink it there first")
-        self._refuse_restricted(pair, of_source)
         await self._audit.record(_event(pair, actor, "link"))
         kept, before = await self._crossref.link(pair.source, pair.local_id, person, by=actor.user, reason=reason)
         return self._decision(pair, kept, before)
@@ -128,7 +127,7 @@ class Stewardship:
             # On the command line the refusal names this person's records, so it is a disclosure as well.
             await self._audit.record(_event(pair, actor, "unlink-refused"))
             raise UnknownRecord(tuple(link.local_id for link in of_source if link.status is Standing.LINKED))
-        self._refuse_restricted(pair, of_source)
+        await self._refuse_restricted(pair)
         numbers = [audited(each) for each in await self._crossref.identifiers(person)]
         await self._audit.record(_event(pair, actor, "unlink"))
         kept, before = await self._crossref.unlink(pair.source, pair.local_id, person, by=actor.user, reason=reason)
@@ -152,9 +151,9 @@ class Stewardship:
         person = await self.known(pair.identifier, actor)
         return person, [link for link in await self._crossref.links(person) if link.source == pair.source]
 
-    def _refuse_restricted(self, pair: Pair, of_source: Sequence[Link]) -> None:
-        here = next((link for link in of_source if link.local_id == pair.local_id), None)
-        if here is not None and RESTRICTED in here.evidence and not self._restricted:
+    async def _refuse_restricted(self, pair: Pair) -> None:
+        """Whoever the record was thought to be when its source restricted it, and whatever was decided since."""
+        if not self._restricted and await self._crossref.ever_restricted(pair.source, pair.local_id):
             message = "only a steward who may see what is restricted decides about this record"
             raise DecisionRefused(ErrorCode.ACCESS_DENIED, message)
 

@@ -116,6 +116,10 @@ class CrossReference:
         """
         return await self._read(statements.waiting(sources, restricted, after, limit)) if sources else ((), 0)
 
+    async def ever_restricted(self, source: str, local_id: str) -> bool:
+        """Whether the source has ever restricted this record, whoever it was thought to be."""
+        return await self._read(statements.ever_restricted(source, local_id))
+
     async def events(self, person: str | None = None) -> tuple[Event, ...]:
         """The events in order; of one person, or all."""
         return await self._read(statements.events(person))

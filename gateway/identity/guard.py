@@ -243,11 +243,14 @@ def _linked(link: Link, grading: Grading, found: tuple[str, ...]) -> Verdict:
 
     An automatic one is kept through a new family name with a new address, and through demographics that say too
     little (a laboratory's message with the local id alone), not through anything that contradicts. A steward's holds
-    whatever is odd about the record, but not against another verified number.
+    whatever is odd about the record, but not against another verified number, nor against a restriction of which
+    nobody knew who decided: to show what a source restricts is a decision of its own.
     """
     if NUMBERS_DIFFER in found:
         return Verdict.MISMATCH
     if WITHDRAWN in found:
+        return Verdict.STEWARD
+    if RESTRICTED in found and RESTRICTED not in link.evidence:
         return Verdict.STEWARD
     if link.decided_by is not None:
         return Verdict.ADMITTED

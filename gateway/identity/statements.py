@@ -37,6 +37,7 @@ _TABLES = (
     "person TEXT NOT NULL, source TEXT, local_id TEXT, evidence TEXT NOT NULL, rules TEXT NOT NULL, decided_by TEXT, "
     "reason TEXT NOT NULL, system TEXT, value TEXT, current INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS events_person ON events (person)",
+    "CREATE INDEX IF NOT EXISTS events_record ON events (source, local_id)",
     "CREATE TABLE IF NOT EXISTS links (source TEXT NOT NULL, local_id TEXT NOT NULL, person TEXT NOT NULL, "
     "status TEXT NOT NULL, evidence TEXT NOT NULL, rules TEXT NOT NULL, decided_by TEXT, reason TEXT NOT NULL, "
     "at TEXT NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (source, local_id, person))",
@@ -140,6 +141,16 @@ def standing(source: str, local_ids: Sequence[str]) -> Script[dict[str, tuple[Li
     return {local_id: tuple(links) for local_id, links in found.items()}
 
 
+def ever_restricted(source: str, local_id: str) -> Script[bool]:
+    """As `CrossReference.ever_restricted`."""
+    rows = yield Statement(
+        "SELECT 1 FROM events WHERE source = $1 AND local_id = $2 "
+        f"AND ' ' || evidence || ' ' LIKE '% {RESTRICTED} %' LIMIT 1",
+        (source, local_id),
+    )
+    return bool(rows)
+
+
 def events(person: str | None = None) -> Script[tuple[Event, ...]]:
     """As `CrossReference.events`."""
     where, values = ("WHERE person = $1", (person,)) if person else ("", ())
@@ -163,6 +174,8 @@ def waiting(
 ) -> Script[tuple[tuple[tuple[Link, Identifier], ...], int]]:
     """As `CrossReference.waiting`."""
     where = f"FROM links WHERE {_WAITING} AND source IN {marks(len(sources))}"
+    # A row about a person who has ended waits for nobody: nobody could name whom to decide about.
+    where += " AND EXISTS (SELECT 1 FROM identifiers WHERE identifiers.person = links.person)"
     if not restricted:
         where += f" AND evidence NOT LIKE '%{RESTRICTED}%'"
     ((total,),) = yield Statement(f"SELECT count(*) {where}", tuple(sources))
@@ -202,8 +215,13 @@ def ensure_person(identifier: Identifier, superseded: Sequence[Identifier], at: 
 
 def record(proposals: Iterable[Proposal], at: datetime) -> Script[tuple[Link | None, ...]]:
     """As `CrossReference.record`."""
-    kept = []
-    for one in proposals:
+    kept: list[Link | None] = []
+    for proposal in proposals:
+        person = yield from _goes_on(proposal.person)
+        if person is None:
+            kept.append(None)
+            continue
+        one = msgspec.structs.replace(proposal, person=person)
         here = yield from _one(one.source, one.local_id, one.person)
         kind = follows(one, here)
         if kind is EventKind.LINK and (yield from _held_elsewhere(one.source, one.local_id, one.person)):
@@ -219,11 +237,18 @@ def record(proposals: Iterable[Proposal], at: datetime) -> Script[tuple[Link | N
 def decide(
     kind: EventKind, source: str, local_id: str, person: str, by: str, reason: str, at: datetime
 ) -> Script[tuple[Link, Standing | None]]:
-    """As `CrossReference.link` and `unlink`; with what stood before."""
+    """As `CrossReference.link` and `unlink`; with what stood before.
+
+    That the source restricts the record, or once did, is kept with the decision: a link admits a restricted record only
+    when it was decided knowing that.
+    """
+    person = (yield from _goes_on(person)) or person
+    restricted = yield from ever_restricted(source, local_id)
     before = yield from _one(source, local_id, person)
     if kind is EventKind.LINK and (yield from _held_elsewhere(source, local_id, person)):
         raise LinkConflict("this record is linked to another person: unlink it there first")
-    yield from _add(kind, person, at, (source, local_id), by=by, reason=reason)
+    evidence = (RESTRICTED,) if restricted else ()
+    yield from _add(kind, person, at, (source, local_id), evidence=evidence, by=by, reason=reason)
     link = yield from _one(source, local_id, person)
     if link is None:
         raise StoreUnavailable("the decision was not kept")
@@ -276,6 +301,21 @@ def _add(
         if current:
             yield Statement("UPDATE identifiers SET current = 0 WHERE person = $1", (person,))
         yield Statement(_KEEP_IDENTIFIER, (event.system, event.value, person, int(current), seq))
+
+
+def _goes_on(person: str) -> Script[str | None]:
+    """The person, or who they turned out to be while an answer about them was on its way; None when nobody is known."""
+    seen: set[str] = set()
+    while person not in seen:
+        seen.add(person)
+        if (yield Statement("SELECT 1 FROM identifiers WHERE person = $1 LIMIT 1", (person,))):
+            return person
+        rows = yield Statement(
+            "SELECT person FROM events WHERE kind = $1 AND evidence = $2 ORDER BY seq DESC LIMIT 1",
+            (EventKind.SUPERSEDE.value, person),
+        )
+        person = rows[0][0] if rows else person
+    return None
 
 
 def _one(source: str, local_id: str, person: str) -> Script[Link | None]:

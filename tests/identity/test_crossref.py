@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from msgspec.structs import replace
 from adapters.sdk.durable.server import Server
 from gateway.identity.crossref import CrossReference, CrossReferenceUnavailable, open_crossref
 from gateway.identity.grade import Grade
+from gateway.identity.guard import Admitted, admit
 from gateway.identity.ledger import EventKind, LinkConflict, Proposal, Standing, StewardNeeded
-from tests.identity.people import EARLIER, OTHER, number
+from tests.identity.people import EARLIER, OTHER, number, record, reference
 from tests.support import databases
 
 NOW = datetime(2026, 3, 17, 2, 10, tzinfo=UTC)
@@ -365,6 +367,79 @@ async def test_the_work_list_holds_what_waits_the_longest_first_and_nothing_that
     assert await table.waiting(("gp", "lab"), restricted=True, after=held.seq) == (tuple(rest), total)
     assert await table.waiting(("gp", "lab"), restricted=True, limit=1) == (everything[:1], total)
     assert await table.waiting((), restricted=True) == ((), 0)
+
+
+RESTRICTED = ("grade:certain", "veto:restricted")
+
+
+async def test_a_decision_about_a_record_that_was_ever_restricted_keeps_that_it_was(table: CrossReference) -> None:
+    one, other = await table.ensure_person(number()), await table.ensure_person(number(OTHER))
+    assert not await table.ever_restricted("gp", "r")
+    await table.record([replace(proposal(one, "r", Grade.POSSIBLE), evidence=RESTRICTED)])
+    await table.record([proposal(one, "r", Grade.CERTAINLY_NOT)])
+    assert (await table.standing("gp", ["r"]))["r"] == (), "the row is gone"
+    assert await table.ever_restricted("gp", "r")
+    assert not await table.ever_restricted("lab", "r")
+    linked, _ = await table.link("gp", "r", other, by="J. Steward")
+    assert linked.evidence == ("veto:restricted",)
+    blocked, _ = await table.unlink("gp", "r", other, by="J. Steward")
+    assert blocked.evidence == ("veto:restricted",)
+    unmarked, _ = await table.link("gp", "open", other, by="J. Steward")
+    assert unmarked.evidence == ()
+
+
+async def test_a_record_restricted_after_a_steward_linked_it_is_doubted_until_one_decides_knowing_it(
+    table: CrossReference,
+) -> None:
+    person = await table.ensure_person(number())
+    await table.link("gp", "Patient/1", person, by="J. Steward")
+    marked = record(restricted=True)
+
+    async def judged() -> Admitted:
+        standing = await table.standing("gp", ["Patient/1"])
+        found = admit([marked], reference(), person=person, standing=standing)
+        await table.record(found.proposals("gp", person))
+        return found
+
+    assert (await judged()).links == ()
+    ((doubted, _),), _ = await table.waiting(("gp",), restricted=True)
+    assert (doubted.status, doubted.decided_by) == (Standing.DOUBTED, "J. Steward")
+    await table.link("gp", "Patient/1", person, by="K. Steward")
+    assert (await judged()).links == ("Patient/1",)
+
+
+async def test_what_is_found_about_somebody_who_has_turned_out_to_be_another_is_kept_for_the_other(
+    table: CrossReference,
+) -> None:
+    ended = await table.ensure_person(number(EARLIER))
+    person = await table.ensure_person(number())
+    await table.ensure_person(number(), (number(EARLIER),))
+    kept = await table.record(
+        [proposal(ended, "held", Grade.PROBABLE), proposal(ended, "linked"), proposal("nobody", "lost", Grade.PROBABLE)]
+    )
+    assert [link and (link.person, link.status) for link in kept] == [
+        (person, Standing.PRESENT_NOT_LINKED),
+        (person, Standing.LINKED),
+        None,
+    ]
+    decided, _ = await table.unlink("gp", "linked", ended, by="J. Steward")
+    assert decided.person == person
+    ((waits, identifier),), total = await table.waiting(("gp",), restricted=True)
+    assert (waits.local_id, identifier.value, total) == ("held", number().value, 1)
+
+
+async def test_a_row_about_somebody_who_has_ended_does_not_take_the_work_list_away(tmp_path: Path) -> None:
+    where = tmp_path / "links.db"
+    table = await open_crossref(where, Clock())
+    await table.record([proposal(await table.ensure_person(number()), "held", Grade.POSSIBLE)])
+    with closing(sqlite3.connect(where)) as database, database:
+        database.execute(
+            "INSERT INTO links SELECT source, 'left', 'ended', status, evidence, rules, decided_by, reason, at, seq "
+            "FROM links"
+        )
+    ((waits, _),), total = await table.waiting(("gp",), restricted=True)
+    assert (waits.local_id, total) == ("held", 1)
+    await table.close()
 
 
 GRADES = {

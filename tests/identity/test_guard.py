@@ -28,13 +28,19 @@ def condition(subject: str | None = "Patient/1", native_id: str = "Condition/1")
     return Condition(native_id=native_id, subject=subject)
 
 
-def link(local_id: str, person: str = ME, status: Standing = Standing.LINKED, by: str | None = None) -> Link:
+def link(
+    local_id: str,
+    person: str = ME,
+    status: Standing = Standing.LINKED,
+    by: str | None = None,
+    evidence: tuple[str, ...] = (),
+) -> Link:
     return Link(
         source="gp",
         local_id=local_id,
         person=person,
         status=status,
-        evidence=(),
+        evidence=evidence,
         rules="r1",
         decided_by=by,
         reason="",
@@ -181,7 +187,9 @@ def test_facts_without_demographics_are_admitted_only_over_a_link(links: list[Li
         ({"restricted": True}, link("Patient/1"), Verdict.STEWARD),
         (STRANGER, link("Patient/1"), Verdict.MISMATCH),
         ({"names": (name("Michaela"),)}, link("Patient/1", by="J. Steward"), Verdict.ADMITTED),
-        ({"restricted": True}, link("Patient/1", by="J. Steward"), Verdict.ADMITTED),
+        ({"restricted": True}, link("Patient/1", by="J. Steward"), Verdict.STEWARD),
+        ({"restricted": True}, link("Patient/1", by="J. Steward", evidence=("veto:restricted",)), Verdict.ADMITTED),
+        ({"restricted": True}, link("Patient/1", evidence=("veto:restricted",)), Verdict.STEWARD),
         ({"entered_in_error": True}, link("Patient/1", by="J. Steward"), Verdict.STEWARD),
         (STRANGER, link("Patient/1", by="J. Steward"), Verdict.MISMATCH),
     ],
