@@ -144,9 +144,8 @@ def standing(source: str, local_ids: Sequence[str]) -> Script[dict[str, tuple[Li
 def ever_restricted(source: str, local_id: str) -> Script[bool]:
     """As `CrossReference.ever_restricted`."""
     rows = yield Statement(
-        "SELECT 1 FROM events WHERE source = $1 AND local_id = $2 "
-        f"AND ' ' || evidence || ' ' LIKE '% {RESTRICTED} %' LIMIT 1",
-        (source, local_id),
+        "SELECT 1 FROM events WHERE source = $1 AND local_id = $2 AND ' ' || evidence || ' ' LIKE $3 LIMIT 1",
+        (source, local_id, f"% {RESTRICTED} %"),
     )
     return bool(rows)
 

@@ -258,6 +258,20 @@ async def test_what_a_source_restricts_is_decided_by_those_alone_who_may_see_it(
         assert error["extensions"]["code"] == "ACCESS_DENIED"
 
 
+async def test_no_decision_opens_a_restricted_record_to_a_steward_who_may_not_see_it(gateway: Running) -> None:
+    await gateway.record("links { grade }", number=RESTRICTED)
+    await gateway.record("links { grade }", number=MICHAEL)
+    for_another = await not_decided(gateway, LINK, about(MICHAEL, CLOSED), AS_NOVICE)
+    assert for_another["extensions"]["code"] == "ACCESS_DENIED", "it is held for her, and restricted for everybody"
+    await decided(gateway, UNLINK, about(RESTRICTED, CLOSED))
+    for document in (LINK, UNLINK):
+        error = await not_decided(gateway, document, about(RESTRICTED, CLOSED), AS_NOVICE)
+        assert error["extensions"]["code"] == "ACCESS_DENIED", "after a decision as before it"
+    await decided(gateway, LINK, about(RESTRICTED, CLOSED))
+    await gateway.record("links { grade }", number=RESTRICTED)
+    assert await standing(gateway, RESTRICTED, CLOSED) is Standing.LINKED, "decided by who may see it, and knowing it"
+
+
 # --- Recorded first ---------------------------------------------------------------------------------------------------
 
 
