@@ -21,6 +21,7 @@ A *sibling* is another code of the type, in any words of which the fact has a wo
 near the fact's, broader or narrower or by way of a third: it may be the same thing as another clinician coded it. Of
 conditions and allergies the time does not matter; of what happens at a time, only siblings of one day or of none
 count. It is no sibling where a source that states the fact states that concept as well: who uses both tells them apart.
+Between two drug allergies nothing is claimed unless the lists know both substances: one may be the other's class.
 Two codes of one system without a word in common are compared, and found to be two (MERGE.md 2: an exact code is
 mapped); that no map has looked at both would be so of nearly every two codes, and nothing would ever be not found.
 Words only ever make us abstain here.
@@ -96,6 +97,8 @@ class _Seen(Struct, frozen=True, gc=False):
     stating: frozenset[str]
     """Every source that states it."""
     rank: int
+    drug_allergy: bool | None
+    """Whether the lists know the substance of a drug allergy; None of anything else."""
 
 
 class _Held(Struct):
@@ -108,6 +111,9 @@ class _Held(Struct):
     """Of the business identifiers of its facts."""
     times: dict[Hashable, list[float]]
     """Of its entries of one concept and one kind, in order; -inf for an entry without a time."""
+
+    drug_allergies_known: bool | None = None
+    """Whether the lists know the substance of every drug allergy it holds; None when it holds none."""
 
     def may_hold(self, seen: _Seen) -> bool:
         """Whether it has an entry of one concept with this that may be the same though nothing says so: at one time,
@@ -186,9 +192,15 @@ def _kind(
         or (entry.related and any(n in mine.entries and _alike(entry, by_id[n].entry) for n in entry.related))
         or mine.may_hold(one)
         or not _comparable(one, mine)
+        or (_may_be_one_class(one.drug_allergy, mine.drug_allergies_known))
         or siblings.among(entry.id, one.stating, source)
     )
     return DiscrepancyKind.CANNOT_TELL if unclear else DiscrepancyKind.NOT_FOUND
+
+
+def _may_be_one_class(known: bool | None, theirs: bool | None) -> bool:
+    """Two drug allergies may be of one class (penicillin, amoxicillin) unless the lists know both substances."""
+    return known is not None and theirs is not None and not (known and theirs)
 
 
 def _look(entry: MergedFact[Any], terms: Terminology) -> _Seen:
@@ -213,6 +225,7 @@ def _look(entry: MergedFact[Any], terms: Terminology) -> _Seen:
         goes_by_code=_goes_by_code(entry.display),
         stating=frozenset(by_source),
         rank=_rank(entry, terms),
+        drug_allergy=_drug_allergy(entry, codes, terms),
     )
 
 
@@ -224,6 +237,8 @@ def _held(source: str, seen: Iterable[_Seen]) -> _Held:
             held.entries.add(one.entry.id)
             held.codes.add(systems)
             held.issuers |= issuers
+            if one.drug_allergy is not None:
+                held.drug_allergies_known = one.drug_allergy and held.drug_allergies_known is not False
             for key in one.concepts:
                 held.times.setdefault(key, []).append(-inf if one.at is None else one.at)
     for times in held.times.values():
@@ -252,10 +267,20 @@ def _goes_by_code(fact: Fact) -> bool:
 
 
 def _code_systems(fact: Fact, codes: frozenset[Code], terms: Terminology) -> frozenset[str]:
-    """In which code systems others can tell what it is; of a medicine only when the product is known."""
+    """In which code systems others can tell what it is; of a medicine only when the dictionary says what it
+    holds: of a product without an ingredient nobody knows which others are the same."""
     if isinstance(fact, Medication):
-        codes = frozenset(code for code in codes if terms.product(code) is not None)
+        codes = frozenset(code for code in codes if terms.ingredient(code) is not None)
     return terms.code_systems(codes)
+
+
+def _drug_allergy(entry: MergedFact[Any], codes: frozenset[Code], terms: Terminology) -> bool | None:
+    """Whether its substance is known to the lists; None where there is none, or it is said to be no medicine."""
+    if not isinstance(entry.display, AllergyIntolerance) or not codes.isdisjoint(terms.nil_known):
+        return None
+    known = any(terms.is_drug_allergen(code) for code in codes)
+    kinds = {kind for member in entry.members for kind in member.fact.categories}
+    return known if known or not kinds or "medication" in kinds else None
 
 
 def _issuers(fact: Fact) -> frozenset[str]:

@@ -16,6 +16,7 @@ from tests.merge.making import (
     SOURCES,
     TERMS,
     coded,
+    course,
     merged,
     number,
     problem,
@@ -257,3 +258,29 @@ def test_what_matters_most_comes_first() -> None:
     ordered = discrepancies([problems, medicines, allergies], TERMS, source="b")
     codes = [one.entry.display.code.codings[0].code for one in ordered]
     assert codes == ["111088007", "91936005", "102263004", "2001", "1003", DIABETES, "1002"]
+
+
+def test_a_product_of_which_the_dictionary_does_not_say_what_it_holds_is_not_compared() -> None:
+    rows = [
+        {"code": "7001", "level": "VMP", "name": "Salbutamol 100micrograms/dose inhaler CFC free"},
+        {"code": "7002", "level": "AMP", "name": "Ventolin 100micrograms/dose Evohaler"},
+    ]
+    terms = TERMS.extended(products=rows)
+    stated = [(source, course(code)) for source, code in (("a", "7001"), ("b", "7002"))]
+    settled = section(Medication, merged(stating(Medication, *stated), terms), [heard("a"), heard("b")])
+    assert [one.kind for one in discrepancies([settled], terms)] == [CANNOT_TELL] * 2
+
+
+def drug_allergy(code: str, display: str) -> dict[str, Any]:
+    return {"code": coded(code, display=display), "clinical_status": "active", "categories": ("medication",)}
+
+
+def test_two_drug_allergies_may_be_of_one_class_unless_the_lists_know_both_substances() -> None:
+    penicillin, codeine = ("91936005", "Allergy to penicillin"), ("387494007", "Codeine")
+    mine = ("a", drug_allergy(*penicillin))
+    assert said(AllergyIntolerance, mine, ("b", drug_allergy("294505008", "Allergy to amoxicillin"))) == [CANNOT_TELL]
+    unsaid = drug_allergy("294505008", "Allergy to amoxicillin") | {"categories": ()}
+    assert said(AllergyIntolerance, mine, ("b", unsaid)) == [CANNOT_TELL]
+    assert said(AllergyIntolerance, mine, ("b", unsaid | {"categories": ("food",)})) == [NOT_FOUND]
+    assert said(AllergyIntolerance, mine, ("b", drug_allergy(*codeine))) == [NOT_FOUND]
+    assert said(AllergyIntolerance, mine) == [NOT_FOUND]
