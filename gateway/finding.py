@@ -236,9 +236,10 @@ class Finding:
         known = self._people.get(_key(reference.identifier))
         if known is not None:
             earlier = tuple(dict.fromkeys((*known.reference.superseded, *reference.superseded)))
-            self._people[_key(reference.identifier)] = structs.replace(
-                known, reference=structs.replace(known.reference, superseded=earlier)
+            told = structs.replace(
+                known.reference, superseded=earlier, restricted=known.reference.restricted or reference.restricted
             )
+            self._people[_key(reference.identifier)] = structs.replace(known, reference=told)
             return
         seen = self._policy.may_ask(self._authority.table.id)
         self._people[_key(reference.identifier)] = Known(reference=reference, own=own if seen else None)
@@ -270,6 +271,8 @@ class Finding:
             self._looked_up[_key(number)] = nobody.code is ErrorCode.PATIENT_NOT_FOUND
             return
         (own,) = self._made(authority, outcome)
+        # A label of restriction restricts the person, as the flag does.
+        reference = structs.replace(reference, restricted=reference.restricted or own.record.restricted)
         self._looked_up[_key(number)] = True
         self._know(reference, own)
 

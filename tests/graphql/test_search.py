@@ -17,6 +17,7 @@ from adapters.demo import SECRETS
 from adapters.demo.clock import render
 from adapters.demo.raw import Raw
 from adapters.demo.vendors import ooh_api
+from adapters.fhir.simulate import pds_app
 from adapters.rest.simulate import vendor_app
 from adapters.testing.simulation import Faults, http_server
 from gateway.cli import out
@@ -69,16 +70,24 @@ def trail(gateway: Running) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def moved(
-    tmp_path: Path, source: str, app: web.Application, path: str = "", **more: Any
+    tmp_path: Path,
+    source: str,
+    app: web.Application,
+    path: str = "",
+    *,
+    also: tuple[str, str] | None = None,
+    **more: Any,
 ) -> AsyncIterator[Running]:
-    """The estate, with one system of it replaced by this one."""
+    """The estate, with one system of it replaced by this one; `also` another (its id, and the port and path of it)."""
     async with http_server(app, Faults()) as port:
 
         def edit(config: str) -> str:
-            before, here, after = config.partition(f'id = "{source}"')
-            start = after.index("http://")
-            end = after.index('"', start)
-            return f"{before}{here}{after[:start]}http://127.0.0.1:{port}{path}{after[end:]}"
+            for name, place in filter(None, [(source, f"{port}{path}"), also]):
+                before, here, after = config.partition(f'id = "{name}"')
+                start = after.index("http://")
+                end = after.index('"', start)
+                config = f"{before}{here}{after[:start]}http://127.0.0.1:{place}{after[end:]}"
+            return config
 
         async with started(tmp_path, edit=edit, **more) as gateway:
             yield gateway
@@ -250,6 +259,24 @@ async def test_whom_a_source_has_under_a_new_name_is_known_to_the_authority_by_n
         found = await find(gateway, family="Newname", given=given, birthDate=born(token))
         assert numbers(found) == shown
         assert found["completeness"] == "COMPLETE"
+
+
+async def test_whom_the_authority_restricts_by_a_label_alone_is_not_found_under_a_name_that_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    raw = Raw(CLOCK)
+    people = list(raw.documents("pds/patients").values())
+    (hers,) = [one for one in people if one["id"] == LOUISE]
+    hers["meta"] = {**hers.get("meta", {}), "security": [{"code": " r"}]}
+    ooh = {"PERSON_REF": "AMB-1", "NHS": LOUISE, "NHS_STATUS": "01", "SURNAME": "Newname", "FORENAME": "Louise"}
+    home = {"ADDRESS": "3 Lanternfield Close", "POSTCODE": "ZZ9 8LC", "GENDER": "F"}
+    row = ooh | home | {"DOB": render("{{born:31:09-02|uk}}", CLOCK)}
+    authority = pds_app(people, raw.document("pds/superseded.json"), base_path="/fhir")
+    async with http_server(authority, Faults()) as port:
+        changed = moved(tmp_path, "ooh", ambulance(row), also=("pds", f"{port}/fhir"))
+        async with changed as gateway:
+            found = await find(gateway, family="Newname", given="Louise", birthDate=born("31:09-02"))
+            assert (found["status"], numbers(found)) == ("NONE", [])
 
 
 async def test_who_must_not_be_asked_about_the_restricted_is_in_no_search(gateway: Running) -> None:
