@@ -74,6 +74,8 @@ class _Line(Struct, frozen=True, kw_only=True):
 
     name: str
     codes: frozenset[Code]
+    systems: frozenset[str] = frozenset()
+    """In which it is listed by itself, without a map: there a code that is not the line's is another test's."""
     panels: frozenset[Code] = frozenset()
     unit: str | None = None
     spellings: frozenset[str] = frozenset()
@@ -129,6 +131,7 @@ def _listed(terms: Terminology) -> list[_Line]:
         _Line(
             name=one.name,
             codes=_with_equivalents((_code(code, terms) for code in one.codes), terms),
+            systems=frozenset(_code(code, terms)[0] for code in one.codes),
             panels=_with_equivalents((_code(code, terms) for code in one.panels), terms),
             unit=one.unit,
             spellings=frozenset((one.unit, *one.spellings)),
@@ -204,10 +207,10 @@ def _has_value(stated: list[_Stated]) -> bool:
 
 
 def _is_coded_apart(stated: _Stated, line: _Line, terms: Terminology) -> bool:
-    """Whether its source codes it in a system of the line, and there by none of the line's codes."""
+    """Whether its source codes it in a system that the line is listed in, and there by none of the line's codes."""
     codings = stated.code.codings if stated.code is not None else ()
     own = {code for coding in codings if (code := terms.concept(coding)) is not None}
-    shared = {system for system, _ in own} & {system for system, _ in line.codes}
+    shared = line.systems.intersection(system for system, _ in own)
     return bool(shared - {system for system, _ in own & line.codes})
 
 
