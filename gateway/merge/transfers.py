@@ -6,10 +6,12 @@ a discharge the same from a source that does not hold the stay itself, since the
     FOUND         a reply names it
     CANNOT_TELL   none does, and: it bears no number that anybody could quote; or a source in scope did not answer
                   completely; or something that could be a reply (of a fitting kind, not before it) does not say what
-                  it came out of
+                  it came out of; or what is no reply by its kind names it (another request, to which the reply may
+                  go, or a result or image); or a source that holds the same stay as another does
     NOT_FOUND     none does, and nothing speaks against it
 
-"No reply was found in the sources that answered" is all that is ever said: a telephone call leaves no number.
+What names it is a reply whatever its date: clocks and times of entry differ. "No reply was found in the sources that
+answered" is all that is ever said: a telephone call leaves no number.
 A stay is discharged when it is an inpatient's, finished, and its end is stated.
 """
 
@@ -33,12 +35,16 @@ def transfers_of_care(sections: Sequence[Section[Any]]) -> tuple[TransferOfCare,
     """Every referral and discharge of these sections, newest first, undated last."""
     journey = Journey(sections)
     live = [(s.fact_type, e) for s in sections for e in s.entries if not e.display.entered_in_error]
-    steps = [(kind, entry, journey.follows(kind, entry)) for kind, entry in live if kind in STAGES]
+    linked = [(kind, entry, journey.follows(kind, entry)) for kind, entry in live]
+    steps = [one for one in linked if one[0] in STAGES]
     replies: dict[str, list[tuple[MergedFact[Any], JourneyLink]]] = {}
-    for kind, entry, follows in steps:
-        if kind != "ServiceRequest":
-            for link in follows:
+    others: dict[str, list[MergedFact[Any]]] = {}
+    for kind, entry, follows in linked:
+        for link in follows:
+            if kind in STAGES and kind != "ServiceRequest":
                 replies.setdefault(link.entry.id, []).append((entry, link))
+            else:
+                others.setdefault(link.entry.id, []).append(entry)
     unsaid = [entry for kind, entry, follows in steps if kind != "ServiceRequest" and not follows]
     silent = unheard(section for section in sections if section.fact_type in STAGES)
     found = []
@@ -46,7 +52,8 @@ def transfers_of_care(sections: Sequence[Section[Any]]) -> tuple[TransferOfCare,
         sent = _sent(kind, entry)
         if sent is not None:
             what, at = sent
-            found.append(_transfer(what, at, entry, follows, replies.get(entry.id, []), unsaid, silent))
+            naming, beside = replies.get(entry.id, []), others.get(entry.id, [])
+            found.append(_transfer(what, at, entry, follows, naming, beside, unsaid, silent))
     return tuple(sorted(found, key=_newest_first))
 
 
@@ -73,22 +80,30 @@ def _transfer(
     entry: MergedFact[Any],
     follows: tuple[JourneyLink, ...],
     naming: list[tuple[MergedFact[Any], JourneyLink]],
+    beside: list[MergedFact[Any]],
     unsaid: list[MergedFact[Any]],
     silent: tuple[SourceRef, ...],
 ) -> TransferOfCare:
+    holders = _sources(entry)
+
+    def is_own(other: MergedFact[Any]) -> bool:
+        return kind is TransferKind.DISCHARGE and bool(_sources(other) & holders)
+
     def could_reply(other: MergedFact[Any]) -> bool:
         early = at is not None and other.when is not None and other.when.latest < at.earliest
-        return not early and not (kind is TransferKind.DISCHARGE and _sources(other) & _sources(entry))
+        return not early and not is_own(other)
 
     links = tuple(
         JourneyLink(entry=other, source=link.source, identifier=link.identifier)
         for other, link in sorted(naming, key=lambda one: _oldest_first(one[0]))
-        if could_reply(other)
+        if not is_own(other)
     )
+    held_twice = len(holders) > 1 and bool(naming)  # either may be who the person was discharged to
+    unclear = held_twice or any(not is_own(other) for other in beside)
     numbered = any(id_keys(member.fact.identifiers) for member in entry.members)
     if links:
         reply = Finding.FOUND
-    elif silent or not numbered or any(could_reply(other) for other in unsaid if other.id != entry.id):
+    elif silent or unclear or not numbered or any(could_reply(other) for other in unsaid if other.id != entry.id):
         reply = Finding.CANNOT_TELL
     else:
         reply = Finding.NOT_FOUND

@@ -12,6 +12,7 @@ from schema.model.clinical import (
     Condition,
     Encounter,
     Medication,
+    Observation,
     ServiceRequest,
 )
 from schema.model.fact import Fact
@@ -176,6 +177,26 @@ def test_a_discharge_is_answered_by_another_source_and_not_by_the_hospitals_own_
     own = reply((Encounter, "a", stay()), (Communication, "a", named))
     assert (answered.kind, answered.reply) == (TransferKind.DISCHARGE, Finding.FOUND)
     assert (own.reply, own.replies) == (Finding.NOT_FOUND, ())
+
+
+def test_what_names_a_referral_is_never_passed_over() -> None:
+    sent, names = (ServiceRequest, "a", referral()), {"follows": (Origin(identifier=REFERRAL),)}
+    early = (Encounter, "b", {"period": since("2026-03-15T10:00"), "status": "finished", **names})
+    assert reply(sent, early).reply is Finding.FOUND, "its date may be wrong, its number is not"
+    assert reply(sent, (Observation, "b", {"code": coded("1"), **names})).reply is Finding.CANNOT_TELL
+    own = number("H-77", "urn:hospital")
+    request = (ServiceRequest, "b", {"identifiers": (own,), "authored": at("2026-03-17T09:00"), **names})
+    visited = {"period": since("2026-03-18T10:00"), "follows": (Origin(identifier=own),)}
+    found = transfers_of_care(sections(sent, request, (Encounter, "b", visited)))
+    by_number = {one.entry.display.identifiers: one.reply for one in found}
+    assert by_number == {(REFERRAL,): Finding.CANNOT_TELL, (own,): Finding.FOUND}
+
+
+def test_of_a_stay_that_two_sources_hold_nobody_can_tell_which_of_them_answers() -> None:
+    named = {"sent": at("2026-03-21T09:00"), "follows": (Origin(identifier=SPELL),)}
+    held = (Encounter, "a", stay()), (Encounter, "b", stay())
+    assert reply(*held, (Communication, "b", named)).reply is Finding.CANNOT_TELL
+    assert reply(*held).reply is Finding.NOT_FOUND
 
 
 @pytest.mark.parametrize(
