@@ -47,8 +47,8 @@ ObservationSeriesType = define(
         "excluded": (listed(ExcludedPointType), "What belongs to the series and is no point, each with the reason."),
         "unmapped": (
             int,
-            "How many standing results of the whole record are in no code that others know: any of them may belong "
-            "here, and is in `observations`.",
+            "How many standing results of the whole record are in no code that others know, or have a part that is in "
+            "none: any of them may belong here, and is in `observations`.",
         ),
         "first": (optional(SeriesPointType), "The earliest point."),
         "latest": (optional(SeriesPointType), "The last point."),

@@ -70,7 +70,8 @@ class ObservationSeries(Struct, frozen=True, gc=False, kw_only=True):
     """Oldest first, then by id."""
     excluded: tuple[ExcludedPoint, ...]
     unmapped: int
-    """How many standing results of the record have no code that others know: any of them may belong here."""
+    """How many standing results of the record have no code that others know, or a part that has none: any of them may
+    belong here."""
     change: Decimal | None
     """Latest less first; null with fewer than two points in time."""
     slope: Decimal | None
