@@ -16,15 +16,20 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 LOCK = $(BIN)/uv pip compile --quiet --no-config --system-certs --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo test slow check lint types floors papers ledger format lock clean python
+BUILT := gateway/built/.ready
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print) schema/schema.graphql
+
+.PHONY: help demo pages web test slow check lint types floors papers ledger format lock clean python
 
 help: ## Say what there is
 	@echo "Sherwood: one patient view over every legacy system."
 	@echo
 	@sed -n 's/^\([a-z][a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
-demo: $(VENV)/.ready-base ## Start Michael's legacy systems and the gateway over them (PORT=8001 for another port)
+demo: $(VENV)/.ready-base pages ## Start Michael's legacy systems and the gateway over them (PORT=8001 for another port)
 	@$(BIN)/sherwood demo --port $(PORT)
+
+web: $(BUILT) ## Build the pages (viewer, GraphiQL) from web/ with npm (Node 20.19 or newer)
 
 test: $(VENV)/.ready-dev ## Run the tests (PYTEST_ARGS="-k allergy" for some of them)
 	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
@@ -69,8 +74,21 @@ lock: $(BIN)/python ## Write requirements/ anew from pyproject.toml (UPGRADE=1 m
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove .venv and everything that a run leaves behind
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .sherwood build dist
+	@rm -rf $(VENV) gateway/built web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .sherwood build dist
 	@find schema adapters gateway tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+pages: # The pages where they can be built; else what would have to be done. The gateway runs without them.
+	@if ! command -v npm >/dev/null 2>&1; then \
+		echo "npm is not here, so the viewer is not built: / leads to a plain explorer instead."; \
+		echo "For the viewer and GraphiQL install Node 20.19 or newer (Debian: apt install nodejs npm), then run this again."; \
+	else $(MAKE) --no-print-directory web || { rm -f $(BUILT); \
+		echo "The pages could not be built (above): / leads to a plain explorer instead."; }; fi
+
+$(BUILT): $(WEB_SOURCES)
+	@echo "Building the pages from web/ (half a minute the first time)"
+	@cd web && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --omit=dev --loglevel=error; }
+	@cd web && npm run --silent build -- --logLevel warn
+	@touch $@
 
 python: # The interpreter that setting up would use; nothing when there is none.
 	@echo "$(PYTHON)"

@@ -117,6 +117,22 @@ class GraphQLTable(_Table):
         return self
 
 
+class Example(_Table):
+    """`[[viewer.examples]]`: somebody invented, offered where a person is looked for."""
+
+    identifier: str
+    """NHS number."""
+    label: str
+    """Who it is, and why to look at them."""
+
+
+class ViewerTable(_Table):
+    """`[viewer]`: the page at `/`."""
+
+    examples: tuple[Example, ...] = ()
+    """Invented people to begin with, for a demonstration or a training system. Everybody sees the list."""
+
+
 class IdentityTable(_Table):
     """`[identity]`: who knows who people are."""
 
@@ -249,6 +265,7 @@ class Config(_Table):
 
     gateway: GatewayTable = GatewayTable()
     graphql: GraphQLTable = GraphQLTable()
+    viewer: ViewerTable = ViewerTable()
     identity: IdentityTable = IdentityTable()
     access: AccessTable = AccessTable()
     terminology: TerminologyTable = TerminologyTable()

@@ -21,7 +21,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
-    HTMLResponse,
     JSONResponse,
     PlainTextResponse,
     RedirectResponse,
@@ -30,7 +29,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from gateway import delivery, explorer
+from gateway import delivery
 from gateway.access import NotAuthenticated
 from gateway.aside import aside
 from gateway.audit import AuditUnavailable
@@ -38,6 +37,7 @@ from gateway.config import ConfigError
 from gateway.delivery import EVENTS, GRAPHQL_JSON, JSON, MULTIPART, Delivery, Frame
 from gateway.documents import documents_of
 from gateway.operation import Operations, changes_something, invalid, refusal
+from gateway.pages import Pages
 from gateway.service import RequestGateway, Service
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
@@ -63,7 +63,8 @@ _PRIVATE = {
 
 def build_app(service: Service) -> Starlette:
     """The ASGI application over one service. Raises ConfigError where a trusted document cannot be run."""
-    endpoint = GraphQLEndpoint(service)
+    pages = Pages()
+    endpoint = GraphQLEndpoint(service, pages)
     origins = service.config.graphql.allowed_origins
 
     async def health(_: Request) -> Response:
@@ -79,11 +80,16 @@ def build_app(service: Service) -> Starlette:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def home(_: Request) -> Response:
-        return RedirectResponse("/graphql")
+        return pages.viewer.response(_PRIVATE) if pages.viewer else RedirectResponse("/graphql")
+
+    async def settings(_: Request) -> Response:
+        return JSONResponse({"examples": msgspec.to_builtins(service.config.viewer.examples)}, headers=_PRIVATE)
 
     return Starlette(
         routes=[
             Route("/", home),
+            Route("/settings.json", settings),
+            Route("/assets/{name}", pages.asset),
             Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
             Route("/healthz", health),
             Route("/readyz", ready),
@@ -111,8 +117,9 @@ class _Rejected(Exception):
 class GraphQLEndpoint:
     """POST and GET on /graphql."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, pages: Pages) -> None:
         settings = service.config.graphql
+        self._pages = pages
         self._service = service
         self._operations = Operations(build_schema(), introspection=settings.introspection)
         self._documents = documents_of(service.config)
@@ -127,7 +134,7 @@ class GraphQLEndpoint:
         if request.method == "HEAD":  # Starlette adds it to every route that takes GET
             return Response(status_code=405, headers=_PRIVATE | {"Allow": "GET, POST"})
         if request.method == "GET" and "query" not in request.query_params and "text/html" in _accepted(request):
-            return HTMLResponse(explorer.page(), headers=_PRIVATE | {"Content-Security-Policy": explorer.policy()})
+            return self._pages.graphiql.response(_PRIVATE)
         try:
             self._refuse_other_sites(request)
             actor = self._service.access.authenticate(request.headers)

@@ -23,10 +23,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gateway.explorer import page, policy
+from gateway.pages import explorer
 
 ROOT = Path(__file__).parents[2]
-PAGE = page()
+EXPLORER = explorer()
+PAGE = EXPLORER.html
 SCHEMA = build_schema((ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8"))
 
 
@@ -60,7 +61,7 @@ class StandIn:
         body: Any = json.loads(await request.body()) if request.method == "POST" else None
         self.requests.append((request.method, str(request.url.path) + request.url.query, dict(request.headers), body))
         if request.method == "GET":
-            return HTMLResponse(PAGE, headers={"Content-Security-Policy": policy()})
+            return HTMLResponse(PAGE, headers={"Content-Security-Policy": EXPLORER.policy})
         if self.instead is not None:
             return self.instead()
         document = parse(body["query"])
