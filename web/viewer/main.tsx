@@ -1,3 +1,5 @@
+import "./style.css";
 import { render } from "preact";
+import { App } from "./app";
 
-render(<h1>Sherwood</h1>, document.getElementById("app")!);
+render(<App />, document.getElementById("app")!);
