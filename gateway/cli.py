@@ -165,14 +165,19 @@ def query(
 @app.command()
 def schema(
     write: Annotated[Path | None, typer.Option(help="Write it to this file instead of printing it.")] = None,
+    federation: Annotated[
+        bool, typer.Option("--federation", help="As a subgraph, to compose a larger graph of (Apollo Federation 2).")
+    ] = False,
 ) -> None:
     """Print the GraphQL schema (SDL)."""
+    from schema.gql.federation import print_sdl_of_subgraph
     from schema.gql.root import print_sdl
 
+    sdl = print_sdl_of_subgraph() if federation else print_sdl()
     if write is None:
-        sys.stdout.write(print_sdl())
+        sys.stdout.write(sdl)
     else:
-        write.write_text(print_sdl(), encoding="utf-8")
+        write.write_text(sdl, encoding="utf-8")
         err.print(f"wrote {write}")
 
 

@@ -106,6 +106,8 @@ class GraphQLTable(_Table):
     """Whether documents of those manifests are run and no others."""
     introspection: bool = True
     """Whether the schema may be asked for, and errors suggest names of it."""
+    federation: bool = False
+    """Whether a router may ask for entities: Apollo Federation 2."""
 
     @model_validator(mode="after")
     def _something_is_trusted(self) -> "GraphQLTable":

@@ -41,6 +41,7 @@ from gateway.pages import Pages
 from gateway.service import RequestGateway, Service
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
+from schema.gql.federation import build_subgraph
 from schema.gql.request import Context
 from schema.gql.root import build_schema
 
@@ -121,7 +122,8 @@ class GraphQLEndpoint:
         settings = service.config.graphql
         self._pages = pages
         self._service = service
-        self._operations = Operations(build_schema(), introspection=settings.introspection)
+        schema = build_subgraph(introspection=settings.introspection) if settings.federation else build_schema()
+        self._operations = Operations(schema, introspection=settings.introspection)
         self._documents = documents_of(service.config)
         self._origins = frozenset(settings.allowed_origins)
         for name, text in self._documents.trusted.items():

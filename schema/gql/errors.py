@@ -19,6 +19,7 @@ class ErrorCode(Enum):
     DEADLINE_INVALID = ("value", "The deadline is not an ISO 8601 duration above 0 and at most PT30S.")
     CURSOR_INVALID = ("value", "The cursor was not made by this schema; start without `after`.")
     ARGUMENT_INVALID = ("value", "An argument is out of range; the message says the range.")
+    REPRESENTATION_INVALID = ("invalid", "A federation representation names no PatientRecord by its whole key.")
     SEARCH_TOO_WIDE = ("too-costly", "The search would find too many people; the message says what to add.")
     NOT_AUTHENTICATED = ("login", "No valid credentials; send `Authorization: Bearer ...`.")
     ACCESS_DENIED = ("forbidden", "The policy does not allow this actor this question for this purpose.")

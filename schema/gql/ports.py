@@ -1,7 +1,7 @@
 """What the resolvers call. The gateway implements these and hands them over in the GraphQL context."""
 
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from schema.model.clinical import FACT_TYPES, Patient
 from schema.model.journey import CareTeamMember, Timeline, TransferOfCare
@@ -32,6 +32,7 @@ OVER_SECTIONS: dict[str, frozenset[str]] = {
 """What is said over several sections, and the fact types that it is made of."""
 
 
+@runtime_checkable
 class PatientRecordPort(Protocol):
     """One gathered view of one person. Sections settle by themselves; awaiting one never starts a call."""
 

@@ -1,9 +1,9 @@
 """The query: a patient record of sections, and the sources behind it. Every resolver is one call to a port."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -35,6 +35,7 @@ from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatu
 
 MOST_AT_ONCE = 50
 """People in one list: a longer one is refused before anybody in it is looked at."""
+T = TypeVar("T")
 
 
 def _section_name(section: str) -> str:
@@ -196,6 +197,8 @@ def _patient_record() -> Any:
     namespace["terminology"] = field(
         terminology, value_type(TerminologyUsed), "By which lists and maps it was decided which codes are the same."
     )
+    # A union says of nothing by itself what it is: federation's `_Entity`.
+    namespace["is_type_of"] = staticmethod(lambda root, _: isinstance(root, PatientRecordPort))
     kind = type("PatientRecord", (), namespace)
     return strawberry.type(kind, description="One person's record, from every source, each fact naming who said it.")
 
@@ -246,18 +249,36 @@ async def _patients_by_identifier(
         Duration | None, strawberry.argument(description="How long to wait, from receipt of the request.")
     ] = None,
 ) -> Any:
-    """Each by itself: what one cannot be told of stands as an error at its place in the list."""
-    if len(identifiers) > MOST_AT_ONCE:
-        raise QueryError(ErrorCode.ARGUMENT_INVALID, f"`identifiers` names at most {MOST_AT_ONCE} people.")
-    context: Context = info.context
-    asked = (
-        context.gateway.patient(
-            Identifier(system=one.system, value=one.value), birth_date=None, deadline_s=deadline, types=types
-        )
-        for types in [wanted_types(info)]
-        for one in identifiers
+    return await records(
+        info,
+        "identifiers",
+        identifiers,
+        lambda one: Identifier(system=one.system, value=one.value),
+        deadline_s=deadline,
     )
-    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def records(
+    info: Info[Any, Any],
+    argument: str,
+    people: Sequence[T],
+    named: Callable[[T], Identifier],
+    *,
+    deadline_s: float | None = None,
+) -> list[Any]:
+    """Each person's record by itself: what one cannot be told of stands as an error at its place in the list.
+
+    `argument` is what the query calls the list; `named` says who one of it is, and raises QueryError where it cannot.
+    """
+    if len(people) > MOST_AT_ONCE:
+        raise QueryError(ErrorCode.ARGUMENT_INVALID, f"`{argument}` names at most {MOST_AT_ONCE} people.")
+    context: Context = info.context
+    types = wanted_types(info)
+
+    async def record(one: T) -> Any:
+        return await context.gateway.patient(named(one), birth_date=None, deadline_s=deadline_s, types=types)
+
+    return await asyncio.gather(*map(record, people), return_exceptions=True)
 
 
 async def _sources(info: Info[Any, Any]) -> Any:
@@ -285,10 +306,10 @@ class Query:
     work_list: Any = work_list_field()
 
 
-def build_schema() -> strawberry.Schema:
+def build_schema(query: type = Query) -> strawberry.Schema:
     """The executable schema. `@defer` and `@stream` are enabled."""
     return strawberry.Schema(
-        Query,
+        query,
         mutation=Mutation,
         types=extra_types(),
         config=StrawberryConfig(

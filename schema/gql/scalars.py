@@ -1,4 +1,4 @@
-"""Scalars: Duration, as ISO 8601 text in GraphQL and seconds in Python."""
+"""Scalars: Duration, as ISO 8601 text in GraphQL and seconds in Python; and federation's `_Any`."""
 
 import re
 from typing import NewType
@@ -10,6 +10,8 @@ from schema.gql.errors import ErrorCode, QueryError
 
 Duration = NewType("Duration", float)
 """Seconds."""
+Representation = NewType("Representation", object)
+"""An entity as another subgraph names it: its type and the fields of its key. Nothing of it is checked yet."""
 
 _TIME = re.compile(r"PT(?:(?P<minutes>\d{1,2})M)?(?:(?P<seconds>\d{1,3}(?:\.\d{1,6})?)S)?")
 LONGEST_S = 30.0
@@ -39,5 +41,11 @@ SCALAR_MAP: dict[object, ScalarDefinition] = {
         description="A length of time in ISO 8601, such as PT0.3S for 300 ms; above 0 and at most PT30S.",
         serialize=print_duration,
         parse_value=parse_duration,
-    )
+    ),
+    Representation: strawberry.scalar(
+        name="_Any",
+        description="An entity as another subgraph names it: `__typename` and the fields of its key.",
+        serialize=lambda value: value,
+        parse_value=lambda value: value,
+    ),
 }
