@@ -24,8 +24,8 @@ from adapters.rest.mapping_file import (
     placeholders,
 )
 from adapters.sdk import Ask, Call, SourceError, SourceInvalid, SourceRecord, SourceRequest, Subject
-from adapters.sdk.converters import Context, Unreadable
-from adapters.sdk.converters import text as as_text
+from adapters.sdk.converters import Context
+from adapters.sdk.persons import carries, compact, local_id_of
 
 _NATIVE = "Patient/"
 
@@ -180,22 +180,11 @@ class People:
     def _nobody(self, answers: Iterable[bytes]) -> Found:
         return Found(records=(_record(records.NOT_FOUND, self._wanted, *answers),))
 
-    def _carries(self, person: object) -> bool:
-        """Whether the person's own number was among those asked for; without `number` the gateway alone finds out."""
-        stated_at = self._look_up.number
-        if stated_at is None:
-            return True
-        try:
-            stated = as_text(stated_at.search(person), self._context)
-        except Unreadable:
-            return False
-        return _compact(stated) in {_compact(number) for number in self._numbers}
+    def _carries(self, person: Any) -> bool:
+        return carries(person, self._look_up.number, self._numbers, self._context)
 
-    def _local_id(self, person: object) -> str:
-        try:
-            return as_text(self._look_up.local_id.search(person), self._context)
-        except Unreadable:
-            return ""
+    def _local_id(self, person: Any) -> str:
+        return local_id_of(person, self._look_up.local_id, self._context)
 
 
 def _record(kind: str, types: Iterable[str], *parts: bytes) -> SourceRecord:
@@ -215,11 +204,11 @@ def _failed(error: SourceError, types: Iterable[str]) -> Found:
 
 def _asked_by(number: str, subject: Subject) -> Mapping[str, str]:
     """What the placeholders of the look-up by identifier stand for; one without a value is left out."""
-    compact = _compact(number)
+    plain = compact(number)
     return {
         "identifier": number,
-        "nhs_number": compact,
-        "nhs_number_spaced": f"{compact[:3]} {compact[3:6]} {compact[6:]}",
+        "nhs_number": plain,
+        "nhs_number_spaced": f"{plain[:3]} {plain[3:6]} {plain[6:]}",
         **_demographics(subject),
     }
 
@@ -242,10 +231,6 @@ _NEEDED = dict.fromkeys(BIRTH_DATES, "birth_date")
 def search_needs(table: ByDemographicsTable) -> frozenset[str]:
     """What must be stated for this search: the fields of `PatientSearch` that its placeholders stand for."""
     return frozenset(_NEEDED.get(name, name) for name in placeholders(table))
-
-
-def _compact(number: str) -> str:
-    return number.replace(" ", "").replace("-", "")
 
 
 def _safe(local_id: str) -> str:

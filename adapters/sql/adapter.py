@@ -23,8 +23,8 @@ from adapters.sdk import (
     SourceRequest,
     Subject,
 )
-from adapters.sdk.converters import Context, Unreadable
-from adapters.sdk.converters import text as as_text
+from adapters.sdk.converters import Context
+from adapters.sdk.persons import carries, compact, local_id_of
 from adapters.sdk.resources import read_resource
 from adapters.sql import records
 from adapters.sql.cells import document
@@ -216,7 +216,7 @@ class SqlAdapter(Adapter[SqlSettings]):
         self, people: list[dict[str, Any]], numbers: list[str], body: bytes, ask: Ask, linked: tuple[str, ...]
     ) -> _Person:
         """Who of the people in the answer to ask on about: those whose own number is one that was asked for."""
-        matching = [person for person in people if self._is_one_of(person, numbers)]
+        matching = [each for each in people if carries(each, self._legacy.look_up.number, numbers, self._context)]
         if linked and all(self._local_id(person) in linked for person in people):
             return _Person()
         if not matching and linked:
@@ -229,22 +229,8 @@ class SqlAdapter(Adapter[SqlSettings]):
             raise SourceInvalid("the source gave a person without a usable id")
         return _Person(records=(self._record(records.PATIENT, {"Patient"}, body),), local_ids=local_ids)
 
-    def _is_one_of(self, person: dict[str, Any], numbers: list[str]) -> bool:
-        """Whether the person's own number was among those asked for; without `number` the gateway alone finds out."""
-        stated_at = self._legacy.look_up.number
-        if stated_at is None:
-            return True
-        try:
-            stated = as_text(stated_at.search(person), self._context)
-        except Unreadable:
-            return False
-        return _compact(stated) in {_compact(number) for number in numbers}
-
     def _local_id(self, person: dict[str, Any]) -> str:
-        try:
-            return as_text(self._legacy.look_up.local_id.search(person), self._context)
-        except Unreadable:
-            return ""
+        return local_id_of(person, self._legacy.look_up.local_id, self._context)
 
     async def _resource(
         self, resource: Resource, local_id: str, ask: Ask, call: Call
@@ -264,12 +250,12 @@ class SqlAdapter(Adapter[SqlSettings]):
 
     def _asked_by(self, number: str, subject: Subject) -> Mapping[str, Any]:
         """What the parameters of the look-up stand for; one without a value is left out."""
-        compact = _compact(number)
+        plain = compact(number)
         kind = self._legacy.look_up.table.number_type
         values = {
             "identifier": _bound(number, kind),
-            "nhs_number": _bound(compact, kind),
-            "nhs_number_spaced": f"{compact[:3]} {compact[3:6]} {compact[6:]}",
+            "nhs_number": _bound(plain, kind),
+            "nhs_number_spaced": f"{plain[:3]} {plain[3:6]} {plain[6:]}",
             "birth_date": subject.birth_date,
             "family": subject.family,
             "given": subject.given,
@@ -320,7 +306,3 @@ def _is_one(value: str, kind: IdType) -> bool:
     if kind == "integer":
         return value.isascii() and value.isdigit() and len(value) <= 18
     return kind == "text" or _UUID.fullmatch(value) is not None
-
-
-def _compact(number: str) -> str:
-    return number.replace(" ", "").replace("-", "")
