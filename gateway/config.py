@@ -87,6 +87,8 @@ class GatewayTable(_Table):
     """Key of all ids and cache keys; generated into `state_dir` when left out."""
     cache_bytes: Annotated[int, Field(ge=0)] = 64 * 1024 * 1024
     """Most memory that cached answers may take."""
+    searches_per_minute: Annotated[int, Field(ge=1, le=6000)] = 30
+    """How many searches by name one user may make in a minute, counted by each gateway for itself."""
 
     @model_validator(mode="after")
     def _deadline_in_range(self) -> "GatewayTable":

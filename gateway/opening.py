@@ -3,6 +3,7 @@
 Whatever is wrong here is a person's to put right: every error names the place in the configuration.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from adapters.sdk import Adapter, HttpSettings, SettingsError, Source
 from adapters.sdk.client import open_client
 from adapters.sdk.registry import load as load_adapter
 from gateway.access import Access, AccessSetup, Grant, LocalOnly, StaticTokens
+from gateway.allowance import Allowance
 from gateway.audit import AuditUnavailable, SqliteAudit
 from gateway.config import Config, ConfigError, SourceTable
 from gateway.flights import ConfiguredSource
@@ -27,9 +29,13 @@ from gateway.translating import Translator
 
 @asynccontextmanager
 async def open_service(
-    config: Config, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    config: Config,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Service]:
     """Load every adapter, open the stores, and close them all at the end, or at once when one cannot be opened.
+
+    `clock` tells what is written down; by `monotonic`, in seconds, is counted how often a user searches.
 
     Raises ConfigError or SettingsError, naming the place, for what a person must put right.
     """
@@ -56,7 +62,8 @@ async def open_service(
             raise ConfigError(f"{state_dir}: a store cannot be opened, so nothing is served: {problem}") from None
         except AccessSetup as problem:
             raise ConfigError(str(problem)) from None
-        service = Service(config, keys, sources, access, audit, crossref, translator, clock)
+        allowance = Allowance(config.gateway.searches_per_minute, monotonic)
+        service = Service(config, keys, sources, access, audit, crossref, translator, clock, allowance)
         stack.push_async_callback(service.flights.close)
         yield service
 

@@ -20,6 +20,7 @@ from gateway.access import (
     Policy,
     UnknownPurpose,
 )
+from gateway.allowance import Allowance
 from gateway.aside import MANY_FACTS, aside
 from gateway.audit import (
     Audit,
@@ -62,14 +63,13 @@ from gateway.refusals import readable, said_aloud, sentence
 from gateway.telemetry import Metrics, log_fault
 from gateway.translating import Translator
 from schema.gql.errors import ErrorCode, QueryError
+from schema.gql.request import MOST_AT_ONCE
 from schema.model.search import PatientSearch, PatientSearchResult
 from schema.model.values import Identifier
 from schema.model.view import SourceRef, SourceState
 
 log = structlog.get_logger(__name__)
 
-MOST_PEOPLE = 50
-"""Whom one request may ask about."""
 _AUDITED = {
     EventKind.LINK: "linked",
     EventKind.PRESENT: "present-not-linked",
@@ -95,8 +95,10 @@ class Service:
         crossref: CrossReference,
         translator: Translator,
         clock: Callable[[], datetime],
+        allowance: Allowance,
     ) -> None:
         self.config = config
+        self.allowance = allowance
         self.sources = sources
         self.access = access
         self.audit: Audit = audit
@@ -272,6 +274,7 @@ class RequestGateway:
         with said_aloud():
             stated = criteria.readable(search, self.service.clock().date())
             finding = Finding(self.service, stated, self.actor, self._purpose, await self.decide(None))
+            await self._allow_search()
             asked = [source.table.id for source in finding.asked]
             by = " ".join(sorted(stated.criteria))
             await self.service.audit.record(
@@ -281,14 +284,24 @@ class RequestGateway:
             self._searches.append(found)
             return found.result
 
+    async def _allow_search(self) -> None:
+        """Raises QueryError(SEARCH_THROTTLED); a refusal is recorded too."""
+        wait_s = self.service.allowance.take(self.actor)
+        self.service.metrics.searches.labels(outcome="throttled" if wait_s else "asked").inc()
+        if wait_s:
+            await self.record_refusal(None, ErrorCode.SEARCH_THROTTLED.name)
+            most = self.service.config.gateway.searches_per_minute
+            message = f"One user searches at most {most} times a minute: try again in {wait_s} s."
+            raise QueryError(ErrorCode.SEARCH_THROTTLED, message)
+
     async def patient(
         self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
     ) -> Gathering:
         """As the port says; a fault of ours is logged by its kind and place and shown as INTERNAL."""
         self._people += 1
         with said_aloud():
-            if self._people > MOST_PEOPLE:
-                raise QueryError(ErrorCode.ARGUMENT_INVALID, f"One request asks about at most {MOST_PEOPLE} people.")
+            if self._people > MOST_AT_ONCE:
+                raise QueryError(ErrorCode.ARGUMENT_INVALID, f"One request asks about at most {MOST_AT_ONCE} people.")
             return await self._patient(identifier, birth_date, deadline_s, types)
 
     async def _patient(

@@ -81,6 +81,9 @@ class Metrics:
             registry=self.registry,
             buckets=_BUCKETS,
         )
+        self.searches = Counter(
+            "sherwood_searches_total", "Searches by demographics, by outcome.", ["outcome"], registry=self.registry
+        )
         self.identity = Counter(
             "sherwood_identity_total", "Decisions about source records, by grade.", ["source", "grade"],
             registry=self.registry,

@@ -21,6 +21,7 @@ class ErrorCode(Enum):
     ARGUMENT_INVALID = ("value", "An argument is out of range; the message says the range.")
     REPRESENTATION_INVALID = ("invalid", "A federation representation names no PatientRecord by its whole key.")
     SEARCH_TOO_WIDE = ("too-costly", "The search would find too many people; the message says what to add.")
+    SEARCH_THROTTLED = ("throttled", "This user has searched too often; the message says when to try again.")
     NOT_AUTHENTICATED = ("login", "No valid credentials; send `Authorization: Bearer ...`.")
     ACCESS_DENIED = ("forbidden", "The policy does not allow this actor this question for this purpose.")
     PATIENT_NOT_FOUND = ("not-found", "The identity authority does not know this identifier.")

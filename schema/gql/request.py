@@ -7,6 +7,10 @@ from schema.gql.ports import GatewayPort
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 
 
+MOST_AT_ONCE = 50
+"""People in one request. A list of more is refused before anybody in it is looked at."""
+
+
 class Context:
     """What the gateway hands to every resolver of one request."""
 

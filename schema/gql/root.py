@@ -25,7 +25,7 @@ from schema.gql.journey import (
 )
 from schema.gql.outcomes import ObservationSeriesType
 from schema.gql.ports import OVER_SECTIONS, PatientRecordPort
-from schema.gql.request import Context, IdentifierInput
+from schema.gql.request import MOST_AT_ONCE, Context, IdentifierInput
 from schema.gql.scalars import SCALAR_MAP, Duration
 from schema.gql.stewardship import Mutation, work_list_field
 from schema.model.clinical import SECTIONS, Patient
@@ -33,8 +33,6 @@ from schema.model.fact import Fact
 from schema.model.values import Identifier
 from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus, TerminologyUsed
 
-MOST_AT_ONCE = 50
-"""People in one list: a longer one is refused before anybody in it is looked at."""
 T = TypeVar("T")
 
 

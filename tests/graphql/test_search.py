@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import date
@@ -76,9 +76,13 @@ async def moved(
     path: str = "",
     *,
     also: tuple[str, str] | None = None,
-    **more: Any,
+    more: Callable[[str], str] = str,
+    **others: Any,
 ) -> AsyncIterator[Running]:
-    """The estate, with one system of it replaced by this one; `also` another (its id, and the port and path of it)."""
+    """The estate, with one system of it replaced by this one; `also` another (its id, and the port and path of it).
+
+    `more` changes the configuration further.
+    """
     async with http_server(app, Faults()) as port:
 
         def edit(config: str) -> str:
@@ -87,9 +91,9 @@ async def moved(
                 start = after.index("http://")
                 end = after.index('"', start)
                 config = f"{before}{here}{after[:start]}http://127.0.0.1:{place}{after[end:]}"
-            return config
+            return more(config)
 
-        async with started(tmp_path, edit=edit, **more) as gateway:
+        async with started(tmp_path, edit=edit, **others) as gateway:
             yield gateway
 
 
