@@ -63,10 +63,14 @@ def generated(count: int, seed: int, examples: bool) -> int:
 def on_febrl(seed: int) -> int:
     """Print what becomes of Febrl's records; the number of false links."""
     pairs_of_one = list(febrl.same_person())
-    right = measure("one person, right number and birth date", filter(febrl.right_number_and_birth_date, pairs_of_one))
+    pairs_right = list(filter(febrl.right_number_and_birth_date, pairs_of_one))
+    pairs_named = list(filter(febrl.same_given_name, pairs_right))
+    right = measure("one person, right number and birth date", pairs_right)
+    named = measure("  and the same given name", pairs_named)
+    both = measure("  and the same family name too", filter(febrl.same_family_name, pairs_named))
     different = [measure(febrl.TWO_PEOPLE, febrl.two_people()), measure(febrl.TWINS, febrl.like_named_twins(seed))]
     print(f"{'kind':44}{'pairs':>9}{'linked':>9}{'seen':>9}")
-    for tally in (measure(febrl.ONE_PERSON, pairs_of_one), right, *different):
+    for tally in (measure(febrl.ONE_PERSON, pairs_of_one), right, named, both, *different):
         linked = tally.count(Verdict.ADMITTED)
         print(f"{tally.kind:44}{tally.count():9,}{linked:9,}{tally.seen_rate():9.1%}")
     return sum(tally.count(Verdict.ADMITTED) for tally in different)

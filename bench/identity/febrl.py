@@ -125,5 +125,15 @@ def right_number_and_birth_date(pair: Pair) -> bool:
     return ours.number == theirs.number and ours.birth_date is not None and ours.birth_date == theirs.birth_date
 
 
+def same_given_name(pair: Pair) -> bool:
+    ours, theirs = pair.reference, pair.candidate
+    return ours.given is not None and ours.given == theirs.given
+
+
+def same_family_name(pair: Pair) -> bool:
+    ours, theirs = pair.reference, pair.candidate
+    return ours.family is not None and ours.family == theirs.family
+
+
 def _letters(name: str) -> str:
     return "".join(filter(str.isalpha, name))
