@@ -101,7 +101,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         """What the viewer sees of this fact of this source."""
         if source_id in self.deny_sources:
             return Verdict.HIDE
-        return Verdict.SHOW if self.restricted or not _restricted(fact) else Verdict.MASK
+        return Verdict.SHOW if self.restricted or not is_restricted(fact) else Verdict.MASK
 
     @property
     def digest(self) -> str:
@@ -252,7 +252,7 @@ def require_purpose(purpose: str) -> None:
         )
 
 
-def _restricted(fact: Fact) -> bool:
+def is_restricted(fact: Fact) -> bool:
     """Labelled R or V, or demographics that the source marks as restricted. A label without a system counts too."""
     if isinstance(fact, Patient) and fact.restricted:
         return True

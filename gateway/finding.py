@@ -1,12 +1,13 @@
 """One search by demographics: every source that can be searched asked at once, and whoever fits shown once.
 
 IHE PDQ (ITI-21) over many suppliers. Nothing is linked, nothing clinical is asked for, and no answer is kept. The
-authority is asked too about every number that another source offers: it alone says who is restricted and which number
-is current (`gateway.identity.candidates` has the rules). The caller's deadline ends the search; a source that is not in
-by then is left, for nobody else waits for it.
+authority is asked too about every number that another source offers (`gateway.clearing`): it alone says who is
+restricted and which number is current (`gateway.identity.candidates` has the rules). The caller's deadline ends the
+search; a source that is not in when the authority has to be asked is left, for nobody else waits for it.
 """
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from msgspec import Struct, structs
 
-from adapters.sdk import NHS_NUMBER, Actor, Subject
-from gateway.access import Policy, Verdict
+from adapters.sdk import NHS_NUMBER, Actor
+from gateway.access import Policy
 from gateway.aside import MANY_FACTS, aside
+from gateway.clearing import Asking, Clearing, offer_of
 from gateway.flights import ConfiguredSource, Outcome
 from gateway.hearing import (
     CIRCUIT_OPEN,
@@ -36,16 +38,13 @@ from gateway.identity.candidates import (
     Offer,
     agreed_people,
     candidates,
-    fit,
     names_in_use,
     numbers,
 )
 from gateway.identity.guard import admit
-from gateway.identity.ledger import Link
-from gateway.identity.reference import ReferencePerson, from_authority
-from gateway.referring import DEMOGRAPHICS, SUPERSEDED, on_the_authoritys_word
+from gateway.identity.ledger import Link, as_one
+from gateway.identity.reference import ReferencePerson, current_number, on_record
 from gateway.telemetry import log_fault
-from schema.gql.errors import ErrorCode, QueryError
 from schema.model.clinical import Patient
 from schema.model.fact import GapKind
 from schema.model.search import (
@@ -66,8 +65,10 @@ log = structlog.get_logger(__name__)
 MOST_SHOWN = 20
 MOST_OF_ONE = 50
 """Fitting people of one source that are looked at: more is a crowd."""
-MOST_LOOKED_UP = 20
-"""Numbers about which the authority is asked for one search."""
+SEARCHING = 0.7
+"""The share of what is left of the deadline that the sources have; the rest is the authority's, to speak of numbers."""
+STEP_MS = 50
+"""Latencies are told in steps of so many milliseconds."""
 NOTICE = (
     "A search is no proof of who somebody is, and nobody found does not mean that nobody is there: people whose "
     "records are restricted are never found, and sources hold people whom a search does not reach."
@@ -82,10 +83,12 @@ T = TypeVar("T")
 
 
 class Disclosed(Struct, frozen=True):
-    """One candidate as the audit trail knows them (None: nobody), and the hashes of the records behind them."""
+    """One candidate as the audit trail knows them (None: nobody), and the records behind them, by hash."""
 
     patient: str | None
     records: tuple[str, ...]
+    links: tuple[tuple[str, str], ...] = ()
+    """Source and local id of each."""
 
 
 class Found(Struct, frozen=True):
@@ -103,21 +106,16 @@ class Finding:
         self._search = search
         self._actor = actor
         self._purpose = purpose
-        self._policy = policy
         self._authority = service.authority
-        self._systems = self._authority.adapter.identifier_systems if self._authority else frozenset({NHS_NUMBER})
+        asking = Asking(service, search, actor, purpose, policy)
+        self._clearing = Clearing(asking, self._authority) if self._authority else None
+        self._systems = self._clearing.systems if self._clearing else frozenset({NHS_NUMBER})
         self._outcomes: dict[str, Outcome] = {}
         self._faults: set[str] = set()
         self._offers: list[Offer] = []
-        self._people: dict[tuple[str | None, str], Known] = {}
-        self._looked_up: dict[tuple[str | None, str], bool] = {}
-        """Numbers asked about, and whether the authority has been heard."""
         self._standing: dict[str, dict[str, tuple[Link, ...]]] = {}
-        self._persons: dict[tuple[str | None, str], str | None] = {}
+        self._persons: dict[Identifier, str] = {}
         self._crowded = False
-        self._questions = 0
-        """Numbers asked about so far."""
-        self._authority_done = asyncio.Event()
         seen = [source for source in service.sources.values() if policy.may_ask(source.table.id)]
         self._left_out = {source.table.id: code for source in seen if (code := self._why_not(source))}
         self._seen = seen
@@ -134,9 +132,18 @@ class Finding:
         return None if needs <= self._search.criteria else SEARCH_NEEDS_MORE
 
     async def run(self, deadline: float) -> Found:
-        """Ask all of them, and put together what is in at the deadline (on the monotonic clock)."""
-        if self._authority not in self.asked:
-            self._authority_done.set()
+        """Ask all of them, then the authority about their numbers, and put together what is in by the deadline.
+
+        The deadline is on the monotonic clock.
+        """
+        await self._ask_all(deadline if self._clearing is None else _part_of(deadline))
+        if self._clearing is not None:
+            fitting = (offer.record for offer in self._offers if offer.fit is not None)
+            await self._clearing.ask((one for record in fitting for one in numbers(record, self._systems)), deadline)
+        await self._read_decisions()
+        return await aside(len(self._offers) > MANY_FACTS, self._together)
+
+    async def _ask_all(self, deadline: float) -> None:
         tasks = {asyncio.create_task(self._ask(source)) for source in self.asked}
         try:
             if tasks:
@@ -145,40 +152,33 @@ class Finding:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._read_decisions()
-        return await aside(len(self._offers) > MANY_FACTS, self._together)
 
     async def _read_decisions(self) -> None:
         """What stewards and the rule have decided about everybody offered, and who is known under their numbers."""
-        crossref = self._service.crossref
         ids: dict[str, set[str]] = {}
-        named = {key: known.reference.identifier for key, known in self._people.items()}
+        named = {one for known in self._people() for one in known.reference.identifiers}
         for offer in self._offers:
             ids.setdefault(offer.source, set()).add(offer.record.native_id)
-            named |= {_key(one): one for one in numbers(offer.record, self._systems)}
-        for source, local_ids in ids.items():
-            self._standing[source] = await crossref.standing(source, local_ids)
-        for key, identifier in named.items():
-            self._persons[key] = await crossref.person_for(identifier)
+            named.update(numbers(offer.record, self._systems))
+        plain = (Identifier(system=one.system, value=one.value) for one in named)
+        self._standing, self._persons = await self._service.crossref.decided_about(ids, plain)
+
+    def _people(self) -> tuple[Known, ...]:
+        return tuple(self._clearing.people.values()) if self._clearing else ()
 
     async def _ask(self, source: ConfiguredSource) -> None:
-        """One source's answer, and the authority's word on the numbers in it. A fault costs this source alone."""
+        """One source's answer. A fault costs this source alone."""
         try:
             outcome = await self._service.flights.find(source, self._search, self._actor, self._purpose)
             offers = await aside(len(outcome.facts) > MANY_FACTS, self._sift, source, outcome)
             self._outcomes[source.table.id] = outcome
-            if source is self._authority:
-                self._meet(offers)
-                return
-            self._offers += offers
-            await self._authority_done.wait()
-            await self._clear(offers)
+            if self._clearing is not None and source is self._authority:
+                self._meet(self._clearing, offers)
+            else:
+                self._offers += offers
         except Exception as problem:
             log_fault(log, problem)
             self._faults.add(source.table.id)
-        finally:
-            if source is self._authority:
-                self._authority_done.set()
 
     def _sift(self, source: ConfiguredSource, outcome: Outcome) -> list[Offer]:
         """Records that fit; those marked restricted; and those that claim a number which a fitting one claims."""
@@ -200,93 +200,43 @@ class Finding:
         return fitting + beside
 
     def _made(self, source: ConfiguredSource, outcome: Outcome) -> list[Offer]:
-        """An offer of each record. One with a label of restriction is restricted whatever else it says."""
+        """An offer of each record."""
         found = []
         for read in outcome.facts:
             record = read.fact
             if isinstance(record, Patient) and record.subject == record.native_id:
-                if Policy().verdict(source.table.id, record) is not Verdict.SHOW:
-                    record = structs.replace(record, restricted=True)
-                fitting = fit(self._search, record)
-                found.append(Offer(source=source.table.id, record=record, record_hash=read.record_hash, fit=fitting))
+                found.append(offer_of(source.table.id, record, read.record_hash, self._search))
         return found
 
-    def _meet(self, offers: Iterable[Offer]) -> None:
+    def _meet(self, clearing: Clearing, offers: Iterable[Offer]) -> None:
         """The people whom the authority's own search names."""
         for offer in offers:
-            reference = self._reference(offer.record)
+            reference = self._reference(offer.record, clearing)
             if reference is None:
                 self._offers.append(offer)
-                continue
-            self._looked_up[_key(reference.identifier)] = True
-            self._know(reference, offer)
+            else:
+                clearing.know(reference, offer)
 
-    def _reference(self, record: Patient) -> ReferencePerson | None:
-        assert self._authority is not None  # noqa: S101
-        own = [one for one in record.identifiers if one.system in self._systems and one.type != SUPERSEDED]
-        for system in sorted({one.system or "" for one in own}, key=lambda system: (system != NHS_NUMBER, system)):
-            current = [one for one in own if one.system == system]
-            if len(current) == 1:
-                return from_authority(record, current[0], self._authority.table.id, current=current[0])
+    def _reference(self, record: Patient, clearing: Clearing) -> ReferencePerson | None:
+        for system in sorted(self._systems, key=lambda system: (system != NHS_NUMBER, system)):
+            if (own := current_number(record, system)) is not None:
+                source = clearing.authority.table.id
+                return on_record(record, own, source, self._systems, restricted=record.restricted)
         return None
-
-    def _know(self, reference: ReferencePerson, own: Offer) -> None:
-        """A person of the authority. Superseded numbers are told only to who asks by one: what is known adds up."""
-        assert self._authority is not None  # noqa: S101
-        known = self._people.get(_key(reference.identifier))
-        if known is not None:
-            earlier = tuple(dict.fromkeys((*known.reference.superseded, *reference.superseded)))
-            told = structs.replace(
-                known.reference, superseded=earlier, restricted=known.reference.restricted or reference.restricted
-            )
-            self._people[_key(reference.identifier)] = structs.replace(known, reference=told)
-            return
-        seen = self._policy.may_ask(self._authority.table.id)
-        self._people[_key(reference.identifier)] = Known(reference=reference, own=own if seen else None)
-
-    async def _clear(self, offers: Iterable[Offer]) -> None:
-        """Ask the authority about every number that it has not spoken of yet."""
-        if self._authority is None:
-            return
-        fitting = [offer for offer in offers if offer.fit is not None]
-        wanted = {_key(one): one for offer in fitting for one in numbers(offer.record, self._systems)}
-        new = [one for place, one in wanted.items() if place not in self._looked_up]
-        free = MOST_LOOKED_UP - self._questions
-        self._crowded = self._crowded or len(new) > free
-        self._questions += len(new[:free])
-        self._looked_up.update((_key(one), False) for one in new[:free])
-        await asyncio.gather(*(self._look_up(self._authority, one) for one in new[:free]))
-
-    async def _look_up(self, authority: ConfiguredSource, number: Identifier) -> None:
-        asked = Identifier(system=number.system, value=number.value)
-        subject = Subject(identifiers=(asked,))
-        outcome = await self._service.flights.ask(
-            authority, subject, DEMOGRAPHICS, self._actor, self._purpose, self._policy.digest
-        )
-        if outcome.error is not None:
-            return
-        try:
-            reference = on_the_authoritys_word(outcome, asked, authority.table.id)
-        except QueryError as nobody:
-            self._looked_up[_key(number)] = nobody.code is ErrorCode.PATIENT_NOT_FOUND
-            return
-        (own,) = self._made(authority, outcome)
-        # A label of restriction restricts the person, as the flag does.
-        reference = structs.replace(reference, restricted=reference.restricted or own.record.restricted)
-        self._looked_up[_key(number)] = True
-        self._know(reference, own)
 
     def _together(self) -> Found:
         """The answer, from what is in by now."""
         traced = frozenset(s.table.id for s in self._service.sources.values() if s.table.traced)
-        people: Sequence[Known] = tuple(self._people.values())
-        if self._authority is None:
+        people: Sequence[Known] = self._people()
+        if self._clearing is None:
             people = agreed_people(self._offers, self._linked, self._systems, traced)
         shown = candidates(
             self._offers, people, self._linked, systems=self._systems, cleared=self._cleared, traced=traced
         )
-        searched = [self._searched(source) for source in self._seen]
-        more = self._crowded or len(shown) > MOST_SHOWN or any(one.code == TOO_MANY_MATCHES for one in searched)
+        heard_of = {offer.source for one in shown for offer in one.records}
+        searched = [self._searched(source, source.table.id in heard_of) for source in self._seen]
+        crowded = self._crowded or (self._clearing is not None and self._clearing.crowded)
+        more = crowded or len(shown) > MOST_SHOWN or any(one.code == TOO_MANY_MATCHES for one in searched)
         first = shown[:MOST_SHOWN]
         return Found(
             PatientSearchResult(
@@ -301,13 +251,21 @@ class Finding:
         )
 
     def _linked(self, source: str, records: Sequence[Patient], reference: ReferencePerson) -> Collection[str]:
-        """By the guard, with what stewards have decided; nothing is written."""
+        """By the guard, with what stewards have decided under any of the person's numbers; nothing is written."""
         ids = {record.native_id for record in records}
+        plain = [Identifier(system=one.system, value=one.value) for one in reference.identifiers]
+        known = [self._persons[one] for one in plain if one in self._persons]
+        person = known[0] if known else None
+        standing = {
+            local_id: links if person is None else as_one(links, known, person)
+            for local_id, links in self._standing[source].items()
+            if local_id in ids
+        }
         admitted = admit(
             records,
             reference,
-            person=self._persons[_key(reference.identifier)],
-            standing={local_id: links for local_id, links in self._standing[source].items() if local_id in ids},
+            person=person,
+            standing=standing,
             candidates=ids,
             traced=self._service.sources[source].table.traced,
         )
@@ -315,13 +273,13 @@ class Finding:
 
     def _cleared(self, record: Patient) -> bool:
         """Whether the authority was heard about a record that is nobody's by number."""
-        if self._authority is None:
+        if self._clearing is None:
             return True
-        heard = self._state(self._authority)[0] is SourceState.OK
-        return heard and all(self._looked_up.get(_key(one), False) for one in numbers(record, self._systems))
+        heard = self._state(self._clearing.authority, any_shown=False)[0] is SourceState.OK
+        return heard and self._clearing.cleared(numbers(record, self._systems))
 
-    def _state(self, source: ConfiguredSource) -> tuple[SourceState, str | None]:
-        """What became of the source's answer to the search itself. What it withholds leaves no trace here."""
+    def _state(self, source: ConfiguredSource, *, any_shown: bool) -> tuple[SourceState, str | None]:
+        """What became of the source's answer to the search itself. What is not shown of it leaves no trace here."""
         source_id = source.table.id
         if source not in self.asked:
             code = self._left_out.get(source_id)
@@ -332,16 +290,16 @@ class Finding:
         if outcome is None:
             return SourceState.UNAVAILABLE, "SOURCE_TIMEOUT"
         if outcome.error is not None:
-            return (SourceState.PARTIAL if outcome.facts else SourceState.UNAVAILABLE), outcome.error.code
+            return (SourceState.PARTIAL if any_shown else SourceState.UNAVAILABLE), outcome.error.code
         gaps = tuple(gap for gap in outcome.answers["Patient"].gaps if gap.kind is not GapKind.WITHHELD)
         if any(gap.kind is GapKind.TRUNCATED for gap in gaps):
             return SourceState.PARTIAL, TOO_MANY_MATCHES
-        return state_of(gaps, bool(outcome.facts))
+        return state_of(gaps, any_shown)
 
-    def _searched(self, source: ConfiguredSource) -> SearchedSource:
-        state, code = self._state(source)
-        if source is self._authority and state is SourceState.OK and not all(self._looked_up.values()):
-            state, code = SourceState.PARTIAL, "SOURCE_TIMEOUT"
+    def _searched(self, source: ConfiguredSource, any_shown: bool) -> SearchedSource:
+        state, code = self._state(source, any_shown=any_shown)
+        if self._clearing is not None and source is self._authority and state is SourceState.OK:
+            state, code = (SourceState.PARTIAL, self._clearing.failed) if self._clearing.failed else (state, code)
         outcome = self._outcomes.get(source.table.id)
         label = code if code is None or code in MESSAGES else "OTHER"
         self._service.metrics.source_answers.labels(
@@ -352,7 +310,7 @@ class Finding:
             state=state,
             code=code,
             message=MESSAGES.get(code) if code else None,
-            latency_ms=round(outcome.latency_s * 1000) if outcome else None,
+            latency_ms=_in_steps(outcome.latency_s) if outcome else None,
         )
 
     def _candidate(self, one: Candidate) -> PatientCandidate:
@@ -392,11 +350,19 @@ class Finding:
         first = one.records[0]
         by_number = next(iter(self._identifiers(one)), None)
         patient = f"{by_number.system}|{by_number.value}" if by_number else f"{first.source}|{first.record.native_id}"
-        return Disclosed(patient, tuple(offer.record_hash for offer in one.records))
+        links = tuple((offer.source, offer.record.native_id) for offer in one.records)
+        return Disclosed(patient, tuple(offer.record_hash for offer in one.records), links)
 
 
-def _key(identifier: Identifier) -> tuple[str | None, str]:
-    return identifier.system, identifier.value
+def _part_of(deadline: float) -> float:
+    """When no source is waited for any longer: the authority has to be asked after them."""
+    now = time.monotonic()
+    return now + SEARCHING * max(0.0, deadline - now)
+
+
+def _in_steps(seconds: float) -> int:
+    """Milliseconds, in steps too coarse to tell whether a source had a record to read that is not shown."""
+    return math.ceil(seconds * 1000 / STEP_MS) * STEP_MS
 
 
 def _status(people: int, more: bool) -> PatientSearchStatus:

@@ -4,12 +4,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from adapters.sdk import Actor, Subject
-from gateway.access import Policy
+from msgspec import structs
+
+from adapters.sdk import NHS_NUMBER, Actor, Subject
+from gateway.access import Policy, is_restricted
 from gateway.flights import ConfiguredSource, Outcome
 from gateway.identity.agreement import agreement
 from gateway.identity.ledger import Standing
-from gateway.identity.reference import ReferencePerson, from_authority
+from gateway.identity.reference import SUPERSEDED, ReferencePerson, on_record
 from schema.gql.errors import ErrorCode, QueryError
 from schema.model.clinical import Patient
 from schema.model.fact import PATIENT_NOT_FOUND
@@ -17,9 +19,6 @@ from schema.model.values import Identifier
 
 if TYPE_CHECKING:
     from gateway.service import Service
-
-SUPERSEDED = "superseded"
-"""`Identifier.type` of a number that the authority has replaced."""
 
 DEMOGRAPHICS = frozenset({"Patient"})
 PATIENCE = 0.5
@@ -36,7 +35,7 @@ async def find_reference(
     if service.authority is not None:
         outcome = await _ask(service, service.authority, asked, actor, purpose, policy, _part_of(deadline))
         if outcome is not None and outcome.error is None:
-            return on_the_authoritys_word(outcome, asked, service.authority.table.id), outcome
+            return on_the_authoritys_word(outcome, asked, service.authority), outcome
     found = await _without_authority(service, asked, actor, purpose, policy, _part_of(deadline))
     if found is None:
         message = (
@@ -47,8 +46,8 @@ async def find_reference(
     return found, None
 
 
-def on_the_authoritys_word(outcome: Outcome, asked: Identifier, authority: str) -> ReferencePerson:
-    """Whom the authority says that the number belongs to.
+def on_the_authoritys_word(outcome: Outcome, asked: Identifier, authority: ConfiguredSource) -> ReferencePerson:
+    """Whom the authority says that the number belongs to. A label of restriction restricts them, as the flag does.
 
     Raises QueryError: PATIENT_NOT_FOUND, or IDENTITY_UNRESOLVED when its answer does not say.
     """
@@ -58,8 +57,13 @@ def on_the_authoritys_word(outcome: Outcome, asked: Identifier, authority: str) 
     people = [read.fact for read in answer.facts if isinstance(read.fact, Patient)]
     reference = None
     if len(people) == 1:
-        current = [i for i in people[0].identifiers if i.system == asked.system and i.type != SUPERSEDED]
-        reference = from_authority(people[0], asked, authority, current=current[0] if len(current) == 1 else None)
+        reference = on_record(
+            people[0],
+            asked,
+            authority.table.id,
+            authority.adapter.identifier_systems,
+            restricted=is_restricted(people[0]),
+        )
     if reference is None:
         message = "The identity authority's answer does not say who this is. Nothing clinical is shown."
         raise QueryError(ErrorCode.IDENTITY_UNRESOLVED, message)
@@ -113,12 +117,19 @@ async def _without_authority(
     ]
     current = asked
     earlier: tuple[Identifier, ...] = ()
+    others: tuple[Identifier, ...] = ()
     linked: frozenset[tuple[str, str]] = frozenset()
     person = await service.crossref.person_for(asked)
     if person is not None:
-        current, *others = await service.crossref.identifiers(person)
-        earlier = tuple(others)
+        known = await service.crossref.identifiers(person)
+        earlier = tuple(one for one in known if one.type == SUPERSEDED)
+        current = next((one for one in known if one.system == asked.system and one.type != SUPERSEDED), known[0])
+        others = tuple(one for one in known if one.type != SUPERSEDED and one.system != current.system)
         links = await service.crossref.links(person)
         linked = frozenset((x.source, x.local_id) for x in links if x.status is Standing.LINKED)
     traced = {source.table.id for source in sources if source.table.traced}
-    return agreement(current, heard, superseded=earlier, linked=linked, traced=traced)
+    found = agreement(current, heard, superseded=earlier, linked=linked, traced=traced)
+    if found is None:
+        return None
+    first, *rest = sorted((found.identifier, *others), key=lambda one: one.system != NHS_NUMBER)
+    return structs.replace(found, identifier=first, others=tuple(rest))

@@ -55,7 +55,7 @@ from gateway.identity.breaker import SubjectBreaker
 from gateway.identity.crossref import CrossReference, CrossReferenceUnavailable
 from gateway.identity.guard import Admitted, admit
 from gateway.identity.ledger import EventKind, Link, Standing, follows
-from gateway.identity.reference import ReferenceOrigin, ReferencePerson
+from gateway.identity.reference import SUPERSEDED, ReferenceOrigin, ReferencePerson
 from gateway.keys import Keys
 from gateway.merge import Ids
 from gateway.referring import DEMOGRAPHICS, find_reference
@@ -213,7 +213,7 @@ class Service:
                 forbids_restricted=source.forbids_restricted,
             )
 
-        standing = await self.crossref.standing(source.table.id, subjects)
+        person, standing = await self.crossref.judged_for(person, source.table.id, subjects)
         admitted = await aside(len(facts) > MANY_FACTS, judge, standing)
         here = {x.local_id: x for links in standing.values() for x in links if x.person == person}
         found = (
@@ -225,7 +225,7 @@ class Service:
         new = [(p, kind) for p in found if (kind := follows(p, here.get(p.local_id))) and kind not in kept_back]
         if new:
             kept = await self.crossref.record([proposal for proposal, _ in new])
-            standing = await self.crossref.standing(source.table.id, subjects)
+            person, standing = await self.crossref.judged_for(person, source.table.id, subjects)
             admitted = await aside(len(facts) > MANY_FACTS, judge, standing)
             about = audited(reference.identifier)
             for (one, kind), link in zip(new, kept, strict=True):
@@ -321,9 +321,14 @@ class RequestGateway:
             # That a number is nobody's, or a birth date not its owner's, says something of a person too.
             await self.record_refusal(asked, refused.code.name)
             raise
-        person = await service.crossref.ensure_person(reference.identifier, reference.superseded)
-        _, *superseded = await service.crossref.identifiers(person)
-        reference = structs.replace(reference, superseded=tuple(superseded))
+        person = await service.crossref.ensure_person(
+            reference.identifier,
+            reference.superseded,
+            others=reference.others,
+            restricted=reference.restricted if reference.origin is ReferenceOrigin.AUTHORITY else None,
+        )
+        known = await service.crossref.identifiers(person)
+        reference = structs.replace(reference, superseded=tuple(one for one in known if one.type == SUPERSEDED))
         view = Gathering(
             reference,
             tuple(self._ask(source, types, reference, person, policy, told) for source in plan),
@@ -430,6 +435,7 @@ class RequestGateway:
                 sources={searched.source.id: searched.state.value for searched in found.result.sources},
                 records=one.records,
                 search=found.result.status.value,
+                **({LINKS: links_detail(one.links)} if one.links else {}),
             )
             for one in found.disclosed or (Disclosed(None, ()),)
         ]

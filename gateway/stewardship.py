@@ -80,7 +80,7 @@ class Stewardship:
         *,
         restricted: bool = True,
     ) -> None:
-        """`trail` is the audit trail's file. `restricted`: also about records that their source restricts."""
+        """`trail` is the audit trail's file. `restricted`: also about people and records that are restricted."""
         self._crossref = crossref
         self._audit = audit
         self._trail = trail
@@ -96,10 +96,13 @@ class Stewardship:
         return WorkList(items=tuple(self._item(link, identifier) for link, identifier in found), total=total)
 
     async def known(self, identifier: Identifier, actor: Actor) -> str:
-        """The person behind a number, an earlier one too. Nobody is made known by a decision: who would it be about?"""
+        """The person behind a number, an earlier one too. Nobody is made known by a decision: who would it be about?
+
+        Whom the authority restricts is unknown to a steward who may not see what is restricted.
+        """
         if not actor.user.strip():
             raise StewardNeeded("name the person who decides")
-        person = await self._crossref.person_for(identifier)
+        person = await self._crossref.person_for(identifier, restricted=self._restricted)
         if person is None:
             raise UnknownPerson
         return person

@@ -236,13 +236,14 @@ def _as_reference(record: Patient, systems: Collection[str]) -> ReferencePerson:
 def _is_one(hidden: ReferencePerson, group: Candidate, person: ReferencePerson, traced: Collection[str]) -> bool:
     """Whether a person whom the authority does not restrict is the one who is hidden.
 
-    By number, earlier ones included, where both have one of the same system; else by what their records say.
+    By number, earlier ones and those of other systems included. Two numbers of the person's own system that differ are
+    two people; else what their records say decides.
     """
     theirs, known = _numbers(hidden.identifiers), _numbers(person.identifiers)
     carried = {one for offer in group.records for one in _numbers(offer.record.identifiers)}
     if theirs & (known | carried):
         return True
-    if {system for system, _ in theirs} & {system for system, _ in known}:
+    if person.identifier.system in {system for system, _ in theirs}:
         return False
     return any(_may_be(hidden, offer, traced) for offer in group.records)
 

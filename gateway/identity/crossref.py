@@ -9,7 +9,7 @@ remembered beside it: an answer from memory could show a record that a steward h
 is away nobody's record is shown.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +40,7 @@ async def open_crossref(where: Path | Server, clock: Callable[[], datetime]) -> 
 
     Raises CrossReferenceUnavailable when a decision would not be durable there, and SettingsError.
     """
-    table = CrossReference(_database(where), clock)
+    table = CrossReference(_database(where, clock), clock)
     try:
         await table.open()
     except BaseException:
@@ -49,12 +49,12 @@ async def open_crossref(where: Path | Server, clock: Callable[[], datetime]) -> 
     return table
 
 
-def _database(where: Path | Server) -> Database:
+def _database(where: Path | Server, clock: Callable[[], datetime]) -> Database:
     if isinstance(where, Path):
-        return SmallSqliteDatabase(where, statements.sqlite_tables)
+        return SmallSqliteDatabase(where, lambda: statements.sqlite_tables(clock()))
     from adapters.sdk.durable.postgresql import PostgresqlDatabase
 
-    return PostgresqlDatabase(where, statements.postgresql_tables, answer_within_s=_ANSWER_WITHIN_S)
+    return PostgresqlDatabase(where, lambda: statements.postgresql_tables(clock()), answer_within_s=_ANSWER_WITHIN_S)
 
 
 class CrossReference:
@@ -68,7 +68,7 @@ class CrossReference:
         self._clock = clock
 
     async def open(self) -> None:
-        """Make ready for decisions."""
+        """Make ready for decisions. What was once written about persons who had ended follows them."""
         try:
             await self._database.open()
         except StoreUnavailable as problem:
@@ -88,12 +88,22 @@ class CrossReference:
 
         await self._read(asked())
 
-    async def person_for(self, identifier: Identifier) -> str | None:
-        """The person known under this identifier, superseded ones included; None when nobody is."""
-        return await self._read(statements.person_for(identifier))
+    async def person_for(self, identifier: Identifier, *, restricted: bool = True) -> str | None:
+        """The person known under this identifier, superseded ones included; None when nobody is.
+
+        `restricted` False: nobody whom the authority restricts, either.
+        """
+        return await self._read(statements.person_for(identifier, restricted))
+
+    async def is_restricted(self, person: str) -> bool:
+        """Whether the authority restricted the person when it was last heard."""
+        return await self._read(statements.is_restricted(person))
 
     async def identifiers(self, person: str) -> tuple[Identifier, ...]:
-        """Every identifier that the person is known under, the current one first."""
+        """Every identifier that the person is known under: the current ones, an NHS number first, then earlier ones.
+
+        An earlier one has the type `superseded`.
+        """
         return await self._read(statements.identifiers(person))
 
     async def links(self, person: str) -> tuple[Link, ...]:
@@ -107,12 +117,35 @@ class CrossReference:
             _keepable(local_id)
         return await self._read(statements.standing(source, wanted)) if wanted else {}
 
+    async def judged_for(
+        self, person: str, source: str, local_ids: Iterable[str]
+    ) -> tuple[str, dict[str, tuple[Link, ...]]]:
+        """Who the person is by now, and what stands about these local ids: both at one moment.
+
+        While an answer was on its way the person may have turned out to be another, with that one's blocks.
+        """
+        wanted = tuple(dict.fromkeys(local_ids))
+        for local_id in wanted:
+            _keepable(local_id)
+        return await self._read(statements.judged_for(person, source, wanted))
+
+    async def decided_about(
+        self, records: Mapping[str, Iterable[str]], numbers: Iterable[Identifier]
+    ) -> tuple[dict[str, dict[str, tuple[Link, ...]]], dict[Identifier, str]]:
+        """What stands about these local ids by source, and who is known under these numbers: all at one moment."""
+        wanted = [(source, tuple(dict.fromkeys(local_ids))) for source, local_ids in records.items()]
+        for _, local_ids in wanted:
+            for local_id in local_ids:
+                _keepable(local_id)
+        return await self._read(statements.decided_about(wanted, tuple(dict.fromkeys(numbers))))
+
     async def waiting(
         self, sources: Sequence[str], *, restricted: bool, after: int = 0, limit: int = 100
     ) -> tuple[tuple[tuple[Link, Identifier], ...], int]:
         """What waits for a steward, the longest first, each with the person's current number; and how many there are.
 
-        Of these sources, those after the event `after`, `limit` at most. `restricted`: also what its source restricts.
+        Of these sources, those after the event `after`, `limit` at most. `restricted`: also records that their source
+        restricts or ever did, and people whom the authority restricts.
         """
         return await self._read(statements.waiting(sources, restricted, after, limit)) if sources else ((), 0)
 
@@ -130,18 +163,27 @@ class CrossReference:
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
-    async def ensure_person(self, identifier: Identifier, superseded: Sequence[Identifier] = ()) -> str:
+    async def ensure_person(
+        self,
+        identifier: Identifier,
+        superseded: Sequence[Identifier] = (),
+        *,
+        others: Sequence[Identifier] = (),
+        restricted: bool | None = None,
+    ) -> str:
         """The person with this current number, made known if new. Nothing is written when they are known just so.
 
-        `superseded` are earlier numbers on the authority's word. A person who was known under one of them alone is
-        this same person from now on, with every decision that stood for the earlier number; a block outlives that.
+        `superseded` are earlier numbers and `others` current ones of other systems, all on the authority's word. Who
+        was known under one of them is this same person from now on, with every decision that stood for that number; a
+        block outlives that. Where both had decisions, stewards are told (`JOINED`). A number of `others` is taken
+        from whoever has another current number in a system that is stated here: they are two people, and stay two.
+        `restricted`: whether the authority restricts the person; null when it was not heard.
         """
-        known = await self._read(statements.known_as((identifier, *superseded)))
+        current = (identifier, *others)
+        known = await self._read(statements.known_just_so(current, superseded, restricted))
         if known is not None:
-            person, current = known
-            if (current.system, current.value) == (identifier.system, identifier.value):
-                return person
-        return await self._write(statements.ensure_person(identifier, superseded, self._now()))
+            return known
+        return await self._write(statements.ensure_person(current, superseded, restricted, self._now()))
 
     async def record(self, proposals: Sequence[Proposal]) -> tuple[Link | None, ...]:
         """Keep what the gateway found by itself: linked when certain, present when probable, held when possible.

@@ -15,6 +15,7 @@ from gateway.identity.places import same_home, same_postcode
 from gateway.identity.reference import ReferencePerson, day_of
 from gateway.identity.rules import Rules, default_rules
 from schema.model.clinical import Patient
+from schema.model.values import Identifier
 
 
 class Grade(Enum):
@@ -119,9 +120,36 @@ def grade(
 
 
 def compare_identifiers(reference: ReferencePerson, candidate: Patient, traced: bool, rules: Rules) -> IdentifierMatch:
-    """Compare within the reference's own system: an MRN, a CHI or a temporary number is never read as an NHS number."""
-    system = reference.identifier.system
-    current = usable(reference.identifier, rules.placeholder_numbers)
+    """Compare within each system: an MRN, a CHI or a temporary number is never read as an NHS number.
+
+    The reference's own system decides. Where the record has no number of that, those of the person's other systems do.
+    A number of theirs that differs is a veto when the record itself says that it was verified: a hospital is configured
+    as tracing for the national number, and may well have registered one person twice in its own.
+    """
+    found = _in_one_system(reference.identifier, reference, candidate, traced, rules)
+    others = [_in_one_system(one, reference, candidate, traced, rules) for one in reference.others]
+    vetoed = [_in_one_system(one, reference, candidate, False, rules) for one in reference.others]
+    if IdentifierMatch.VERIFIED_DIFFERS in vetoed:
+        return IdentifierMatch.VERIFIED_DIFFERS
+    if found is not IdentifierMatch.ABSENT:
+        return found
+    stated = {match for match in others if match is not IdentifierMatch.ABSENT}
+    if not stated:
+        return IdentifierMatch.ABSENT
+    differing = {IdentifierMatch.DIFFERS, IdentifierMatch.VERIFIED_DIFFERS}
+    if stated & differing:
+        return IdentifierMatch.DIFFERS if stated <= differing else IdentifierMatch.AMBIGUOUS
+    if IdentifierMatch.AMBIGUOUS in stated:
+        return IdentifierMatch.AMBIGUOUS
+    return min(stated, key=list(IdentifierMatch).index)
+
+
+def _in_one_system(
+    ours: Identifier, reference: ReferencePerson, candidate: Patient, traced: bool, rules: Rules
+) -> IdentifierMatch:
+    """The record's numbers of one system against the person's number of it, and their earlier ones."""
+    system = ours.system
+    current = usable(ours, rules.placeholder_numbers)
     if system is None or current is None:
         return IdentifierMatch.ABSENT
     earlier = {usable(i, rules.placeholder_numbers) for i in reference.superseded if i.system == system}

@@ -1,6 +1,6 @@
 """What the cross-reference table is made of: its events, and what they add up to. No I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 
@@ -30,6 +30,10 @@ class EventKind(Enum):
     """A person is known under an identifier."""
     SUPERSEDE = "supersede"
     """The authority says that two persons known here are one: the evidence names the one that ends."""
+    RESTRICT = "restrict"
+    """The authority restricts the person (S-flag)."""
+    UNRESTRICT = "unrestrict"
+    """It restricts them no longer."""
     PRESENT = "present"
     """A source has a record that may be the person."""
     HOLD = "hold"
@@ -62,6 +66,12 @@ class Standing(Enum):
 
 WAITING = (Standing.DOUBTED, Standing.PRESENT_NOT_LINKED, Standing.HELD)
 """What waits for a steward."""
+
+JOINED = "person:joined"
+"""Among the evidence of a decision that is a person's since the authority said that two people known here are one: a
+steward is told, until one has decided."""
+UNION = "union/1"
+"""The rules of a SUPERSEDE event after which stewards are told; those from before name none."""
 
 GRADE = "grade:"
 """What the code of the record's own grade begins with, among the evidence of whatever the gateway found by itself."""
@@ -163,22 +173,41 @@ _SAME_DECISION = {EventKind.DOUBT: Standing.DOUBTED, EventKind.CONFIRM: Standing
 """What changes how a link stands, and not who decided it."""
 
 
-def fold(
-    events: Iterable[Event], before: Mapping[tuple[str, str, str], Link] | None = None
-) -> tuple[Links, dict[tuple[str | None, str | None], str]]:
-    """What stands after these events, and which identifier is whose.
+class Stand(Struct, frozen=True, kw_only=True):
+    """What stands after some events."""
+
+    links: Links
+    identifiers: dict[tuple[str | None, str | None], tuple[str, bool]]
+    """By (system, value): whose it is, and whether it is their current number of that system."""
+    restricted: set[str]
+    """Persons whom the authority restricts, as far as was heard."""
+
+
+def fold(events: Iterable[Event], before: Mapping[tuple[str, str, str], Link] | None = None) -> Stand:
+    """What stands after these events.
 
     When one person turns out to be another, the decisions of both stand for the one that goes on; of two about the
-    same record the stronger does, and a block is the strongest.
+    same record the stronger does, and a block is the strongest. Of the numbers of the one that ends none is current
+    until the authority says so again.
     """
-    links: Links = dict(before or {})
-    identifiers: dict[tuple[str | None, str | None], str] = {}
+    stand = Stand(links=dict(before or {}), identifiers={}, restricted=set())
+    links, identifiers, restricted = stand.links, stand.identifiers, stand.restricted
     for event in events:
         if event.kind is EventKind.OBSERVE:
-            identifiers[event.system, event.value] = event.person
+            for number, (person, current) in identifiers.items():
+                if event.current and current and person == event.person and number[0] == event.system:
+                    identifiers[number] = (person, False)
+            identifiers[event.system, event.value] = (event.person, event.current)
         elif event.kind is EventKind.SUPERSEDE:
             _supersede(links, event)
-            identifiers = {k: event.person if p in event.evidence else p for k, p in identifiers.items()}
+            identifiers |= {k: (event.person, False) for k, (p, _) in identifiers.items() if p in event.evidence}
+            if not restricted.isdisjoint(event.evidence):
+                restricted.add(event.person)
+            restricted.difference_update(event.evidence)
+        elif event.kind is EventKind.RESTRICT:
+            restricted.add(event.person)
+        elif event.kind is EventKind.UNRESTRICT:
+            restricted.discard(event.person)
         elif event.source is None or event.local_id is None:
             continue
         elif event.kind is EventKind.RELEASE:
@@ -188,7 +217,7 @@ def fold(
             links[key] = structs.replace(
                 links[key],
                 status=_SAME_DECISION[event.kind],
-                evidence=event.evidence,
+                evidence=event.evidence + tuple(code for code in links[key].evidence if code == JOINED),
                 rules=event.rules,
                 at=event.at,
                 seq=event.seq,
@@ -206,11 +235,37 @@ def fold(
                 at=event.at,
                 seq=event.seq,
             )
-    return links, identifiers
+    return stand
 
 
 def _supersede(links: Links, event: Event) -> None:
+    both = event.rules == UNION and any(key[2] == event.person for key in links)
     for key in [key for key in links if key[2] in event.evidence]:
         moved = structs.replace(links.pop(key), person=event.person)
         into = (moved.source, moved.local_id, moved.person)
-        links[into] = max(links.get(into, moved), moved, key=lambda link: _STRENGTH.index(link.status))
+        here = links.get(into)
+        kept = _stronger(here, moved)
+        told = kept.status is Standing.LINKED or (
+            kept.status is Standing.BLOCKED and here is not None and {here.status, moved.status} & {*_HELD_AS_THEIRS}
+        )
+        if both and told and JOINED not in kept.evidence:
+            kept = structs.replace(kept, evidence=(*kept.evidence, JOINED))
+        links[into] = kept
+
+
+_HELD_AS_THEIRS = (Standing.LINKED, Standing.DOUBTED)
+
+
+def _stronger(one: Link | None, other: Link) -> Link:
+    return other if one is None else max(one, other, key=lambda link: _STRENGTH.index(link.status))
+
+
+def as_one(links: Iterable[Link], persons: Collection[str], person: str) -> tuple[Link, ...]:
+    """What stands about one record once these persons are this one: of their decisions the strongest, and others'."""
+    others, theirs = [], None
+    for link in links:
+        if link.person in persons:
+            theirs = _stronger(theirs, structs.replace(link, person=person))
+        else:
+            others.append(link)
+    return (*others, theirs) if theirs is not None else tuple(others)

@@ -4,15 +4,20 @@ In order of trust (MERGE.md section 1): the linked person; the configured author
 agreement of at least two sources. Whoever has none of them is shown nothing: IDENTITY_UNRESOLVED.
 """
 
+from collections.abc import Collection
 from datetime import date
 from enum import Enum
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from adapters.sdk import NHS_NUMBER
 from gateway.identity.nhs_number import usable
 from schema.model.clinical import Patient
 from schema.model.values import Address, HumanName, Identifier, Party
 from schema.model.when import Precision, When
+
+SUPERSEDED = "superseded"
+"""`Identifier.type` of a number that the authority has replaced."""
 
 
 class ReferenceOrigin(Enum):
@@ -32,6 +37,8 @@ class ReferencePerson(Struct, frozen=True, kw_only=True):
     origin: ReferenceOrigin
     superseded: tuple[Identifier, ...] = ()
     """Earlier numbers of the same person, on the authority's word only."""
+    others: tuple[Identifier, ...] = ()
+    """Current numbers of the same person in other systems, on the authority's word only."""
     names: tuple[HumanName, ...] = ()
     birth_date: date | None = None
     gender: str | None = None
@@ -47,8 +54,8 @@ class ReferencePerson(Struct, frozen=True, kw_only=True):
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:
-        """The current number first, superseded ones after."""
-        return (self.identifier, *self.superseded)
+        """The current number first, superseded ones after, then those of other systems."""
+        return (self.identifier, *self.superseded, *self.others)
 
     @property
     def trusted(self) -> bool:
@@ -108,6 +115,40 @@ def from_caller(
         birth_date=birth_date,
         gender=gender,
         addresses=addresses,
+    )
+
+
+def current_number(patient: Patient, system: str | None) -> Identifier | None:
+    """The one number of this system that the authority has not replaced; None when there is none, or several."""
+    current = [i for i in patient.identifiers if i.system == system and i.type != SUPERSEDED]
+    return current[0] if len(current) == 1 else None
+
+
+def on_record(
+    patient: Patient, asked: Identifier, source: str, systems: Collection[str], *, restricted: bool
+) -> ReferencePerson | None:
+    """The person whom the authority's record describes, the same whichever of their numbers was asked for.
+
+    `systems` are those by whose numbers the authority can be asked. Their current numbers are all this person's, unless
+    the authority says itself that one was not verified; an NHS number goes before the others. None as `from_authority`.
+    """
+    found = from_authority(patient, asked, source, current=current_number(patient, asked.system))
+    if found is None:
+        return None
+    numbers = [found.identifier]
+    for system in sorted(set(systems) - {asked.system}):
+        one = current_number(patient, system)
+        if one is not None and one.verified is not False and usable(one) is not None:
+            numbers.append(one)
+    numbers.sort(key=lambda one: one.system != NHS_NUMBER)
+    replaced = [i for i in patient.identifiers if i.type == SUPERSEDED and i.system in systems and usable(i)]
+    earlier = {(i.system, usable(i)): i for i in (*found.superseded, *replaced)}
+    return structs.replace(
+        found,
+        identifier=numbers[0],
+        others=tuple(numbers[1:]),
+        superseded=tuple(earlier.values()),
+        restricted=restricted,
     )
 
 

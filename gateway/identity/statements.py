@@ -1,8 +1,9 @@
 """What is done to the cross-reference table, written once for SQLite and PostgreSQL (`adapters.sdk.durable`).
 
-Three tables: `events`, which are only ever added; `links`, what stands now; `identifiers`, who is known under which
-number. Whatever is decided is decided inside the transaction that writes it, after every decision before it: of two
-gateways that decide about one record at the same moment, the second sees what the first has decided.
+Four tables: `events`, which are only ever added; `links`, what stands now; `identifiers`, who is known under which
+number; `restricted`, whom the authority restricts. Whatever is decided is decided inside the transaction that writes
+it, after every decision before it: of two gateways that decide about one record at the same moment, the second sees
+what the first has decided.
 """
 
 import uuid
@@ -12,8 +13,11 @@ from typing import Any
 
 import msgspec
 
+from adapters.sdk import NHS_NUMBER
 from adapters.sdk.durable import Script, Statement, StoreUnavailable, marks
 from gateway.identity.ledger import (
+    JOINED,
+    UNION,
     WAITING,
     Event,
     EventKind,
@@ -25,10 +29,12 @@ from gateway.identity.ledger import (
     fold,
     follows,
 )
+from gateway.identity.reference import SUPERSEDED
 from gateway.identity.vetoes import RESTRICTED
 from schema.model.values import Identifier
 
-_WAITING = f"status IN ({', '.join(repr(status.value) for status in WAITING)})"
+_WAITING = f"(status IN ({', '.join(repr(status.value) for status in WAITING)}) OR evidence LIKE '%{JOINED}%')"
+"""What is on the stewards' list: what waits, and what they are to be told of."""
 _HOLDING = (Standing.LINKED, Standing.DOUBTED)
 """One record is held to be one person's at most, in doubt or not."""
 
@@ -44,10 +50,12 @@ _TABLES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS one_holder ON links (source, local_id) "
     f"WHERE status IN ({', '.join(repr(status.value) for status in _HOLDING)})",
     "CREATE INDEX IF NOT EXISTS links_person ON links (person)",
-    f"CREATE INDEX IF NOT EXISTS links_waiting ON links (seq) WHERE {_WAITING}",
+    "DROP INDEX IF EXISTS links_waiting",  # of tables from before stewards were told of joined people
+    f"CREATE INDEX IF NOT EXISTS links_listed ON links (seq) WHERE {_WAITING}",
     "CREATE TABLE IF NOT EXISTS identifiers (system TEXT NOT NULL, value TEXT NOT NULL, person TEXT NOT NULL, "
     "current INTEGER NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (system, value))",
     "CREATE INDEX IF NOT EXISTS identifiers_person ON identifiers (person)",
+    "CREATE TABLE IF NOT EXISTS restricted (person TEXT PRIMARY KEY)",
 )
 _REFUSE = "BEGIN SELECT raise(ABORT, 'append-only'); END"
 _SQLITE = (
@@ -72,14 +80,15 @@ _POSTGRESQL = (
 )
 
 
-def sqlite_tables() -> Script[None]:
-    """Everything, made where it is not there."""
+def sqlite_tables(at: datetime) -> Script[None]:
+    """Everything, made where it is not there. What was once written about persons who had ended follows them."""
     for text in (*_TABLES, *_SQLITE):
         yield Statement(text)
+    yield from follow_ended(at)
 
 
-def postgresql_tables() -> Script[None]:
-    """Everything, made where it is not there. StoreUnavailable where events may be changed after all."""
+def postgresql_tables(at: datetime) -> Script[None]:
+    """As `sqlite_tables`. StoreUnavailable where events may be changed after all."""
     for text in (*_TABLES, *_POSTGRESQL):
         yield Statement(text)
     refusing = yield Statement(
@@ -87,15 +96,18 @@ def postgresql_tables() -> Script[None]:
     )
     if not _TRIGGERS.keys() <= {name for (name,) in refusing}:
         raise StoreUnavailable("the triggers that keep decisions from being changed are switched off")
+    yield from follow_ended(at)
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------
 
 
-def person_for(identifier: Identifier) -> Script[str | None]:
+def person_for(identifier: Identifier, restricted: bool = True) -> Script[str | None]:
     """As `CrossReference.person_for`."""
+    where = "" if restricted else f" AND {_UNRESTRICTED.format('identifiers')}"
     rows = yield Statement(
-        "SELECT person FROM identifiers WHERE system = $1 AND value = $2", (identifier.system, identifier.value)
+        f"SELECT person FROM identifiers WHERE system = $1 AND value = $2{where}",  # noqa: S608
+        (identifier.system, identifier.value),
     )
     return rows[0][0] if rows else None
 
@@ -103,21 +115,39 @@ def person_for(identifier: Identifier) -> Script[str | None]:
 def identifiers(person: str) -> Script[tuple[Identifier, ...]]:
     """As `CrossReference.identifiers`."""
     rows = yield Statement(
-        "SELECT system, value FROM identifiers WHERE person = $1 ORDER BY current DESC, seq DESC, value", (person,)
+        "SELECT system, value, current FROM identifiers WHERE person = $1 ORDER BY current DESC, seq DESC, value",
+        (person,),
     )
-    return tuple(Identifier(system=system, value=value, verified=True) for system, value in rows)
+    rows = sorted(rows, key=lambda row: (not row[2], row[0] != NHS_NUMBER))
+    return tuple(
+        Identifier(system=system, value=value, verified=True, type=None if current else SUPERSEDED)
+        for system, value, current in rows
+    )
 
 
-def known_as(wanted: Sequence[Identifier]) -> Script[tuple[str, Identifier] | None]:
-    """The one person known under every one of these, and their current number; None when they are not one."""
+def known_just_so(
+    current: Sequence[Identifier], superseded: Sequence[Identifier], restricted: bool | None
+) -> Script[str | None]:
+    """The one person known under every one of these, with these as current numbers; None when there is none such."""
     persons = set()
-    for identifier in wanted:
+    for identifier in (*current, *superseded):
         persons.add((yield from person_for(identifier)))
     (person, *others) = persons
     if person is None or others:
         return None
-    current, *_ = yield from identifiers(person)
-    return person, current
+    known = yield from identifiers(person)
+    stated = {(one.system, one.value) for one in current}
+    if not stated <= {(one.system, one.value) for one in known if one.type != SUPERSEDED}:
+        return None
+    if restricted is not None and restricted is not (yield from is_restricted(person)):
+        return None
+    return person
+
+
+def is_restricted(person: str) -> Script[bool]:
+    """As `CrossReference.is_restricted`."""
+    rows = yield Statement("SELECT 1 FROM restricted WHERE person = $1", (person,))
+    return bool(rows)
 
 
 def links(person: str) -> Script[tuple[Link, ...]]:
@@ -141,6 +171,26 @@ def standing(source: str, local_ids: Sequence[str]) -> Script[dict[str, tuple[Li
     return {local_id: tuple(links) for local_id, links in found.items()}
 
 
+def judged_for(person: str, source: str, local_ids: Sequence[str]) -> Script[tuple[str, dict[str, tuple[Link, ...]]]]:
+    """As `CrossReference.judged_for`."""
+    goes_on = (yield from _goes_on(person)) or person
+    return goes_on, (yield from standing(source, local_ids))
+
+
+def decided_about(
+    records: Sequence[tuple[str, Sequence[str]]], numbers: Sequence[Identifier]
+) -> Script[tuple[dict[str, dict[str, tuple[Link, ...]]], dict[Identifier, str]]]:
+    """As `CrossReference.decided_about`."""
+    found = {}
+    for source, local_ids in records:
+        found[source] = yield from standing(source, local_ids)
+    persons = {}
+    for number in numbers:
+        if (person := (yield from person_for(number))) is not None:
+            persons[number] = person
+    return found, persons
+
+
 def ever_restricted(source: str, local_id: str) -> Script[bool]:
     """As `CrossReference.ever_restricted`."""
     rows = yield Statement(
@@ -160,12 +210,16 @@ def events(person: str | None = None) -> Script[tuple[Event, ...]]:
 def replay() -> Script[bool]:
     """As `CrossReference.replay`."""
     everything = yield from events()
-    expected, known = fold(everything)
+    expected = fold(everything)
     stored = yield Statement(f"SELECT {_LINK} FROM links")  # noqa: S608
-    people = yield Statement("SELECT system, value, person FROM identifiers")
-    return {_key(link): link for link in map(_link, stored)} == expected and {
-        (system, value): person for system, value, person in people
-    } == known
+    people = yield Statement("SELECT system, value, person, current FROM identifiers")
+    restricted = yield Statement("SELECT person FROM restricted")
+    return (
+        {_key(link): link for link in map(_link, stored)} == expected.links
+        and {(system, value): (person, bool(current)) for system, value, person, current in people}
+        == expected.identifiers
+        and {person for (person,) in restricted} == expected.restricted
+    )
 
 
 def waiting(
@@ -176,7 +230,7 @@ def waiting(
     # A row about a person who has ended waits for nobody: nobody could name whom to decide about.
     where += " AND EXISTS (SELECT 1 FROM identifiers WHERE identifiers.person = links.person)"
     if not restricted:
-        where += f" AND evidence NOT LIKE '%{RESTRICTED}%'"
+        where += f" AND {_UNRESTRICTED.format('links')} AND {_NEVER_RESTRICTED}"
     ((total,),) = yield Statement(f"SELECT count(*) {where}", tuple(sources))
     at = len(sources)
     rows = yield Statement(
@@ -185,31 +239,68 @@ def waiting(
     found = tuple(map(_link, rows))
     numbers: dict[str, Identifier] = {}
     for person in dict.fromkeys(link.person for link in found):
-        numbers[person], *_ = yield from identifiers(person)
+        current, *_ = yield from identifiers(person)
+        numbers[person] = msgspec.structs.replace(current, type=None)
     return tuple((link, numbers[link.person]) for link in found), total
 
 
 # --- deciding ---------------------------------------------------------------------------------------------------------
 
 
-def ensure_person(identifier: Identifier, superseded: Sequence[Identifier], at: datetime) -> Script[str]:
-    """As `CrossReference.ensure_person`."""
+def ensure_person(
+    current: Sequence[Identifier], superseded: Sequence[Identifier], restricted: bool | None, at: datetime
+) -> Script[str]:
+    """As `CrossReference.ensure_person`; the first of `current` is the number that says who it is."""
+    identifier, *others = current
     known: dict[Identifier, str | None] = {}
-    for each in (identifier, *superseded):
+    for each in (*current, *superseded):
         known[each] = yield from person_for(each)
-    person = known[identifier] or next((p for p in known.values() if p), None) or uuid.uuid4().hex
-    for earlier in dict.fromkeys(p for p in known.values() if p and p != person):
-        yield from _add(EventKind.SUPERSEDE, person, at, evidence=(earlier,))
-    current = yield Statement(
-        "SELECT 1 FROM identifiers WHERE system = $1 AND value = $2 AND person = $3 AND current = 1",
-        (identifier.system, identifier.value, person),
-    )
-    if not current:
-        yield from _add(EventKind.OBSERVE, person, at, identifier=identifier, current=True)
+    same = [known[each] for each in (identifier, *superseded)]
+    for each in others:
+        same += [] if (yield from _is_anothers(known[each], current, superseded)) else [known[each]]
+    person, *ended = dict.fromkeys(filter(None, same)) or (uuid.uuid4().hex,)
+    for earlier in ended:
+        yield from _add(EventKind.SUPERSEDE, person, at, evidence=(earlier,), rules=UNION)
+    for number in current:
+        rows = yield Statement(
+            "SELECT 1 FROM identifiers WHERE system = $1 AND value = $2 AND person = $3 AND current = 1",
+            (number.system, number.value, person),
+        )
+        if not rows:
+            yield from _add(EventKind.OBSERVE, person, at, identifier=number, current=True)
     for number in superseded:
         if known[number] is None:
             yield from _add(EventKind.OBSERVE, person, at, identifier=number, current=False)
+    if restricted is not None and restricted is not (yield from is_restricted(person)):
+        yield from _add(EventKind.RESTRICT if restricted else EventKind.UNRESTRICT, person, at)
     return person
+
+
+def _is_anothers(person: str | None, current: Sequence[Identifier], superseded: Sequence[Identifier]) -> Script[bool]:
+    """Whether whoever has one of these numbers has another current one than is stated: then they are two people."""
+    if person is None:
+        return False
+    stated = {one.system: one.value for one in current}
+    earlier = {(one.system, one.value) for one in superseded}
+    known = yield from identifiers(person)
+    return any(
+        one.type != SUPERSEDED
+        and stated.get(one.system, one.value) != one.value
+        and (one.system, one.value) not in earlier
+        for one in known
+    )
+
+
+def follow_ended(at: datetime) -> Script[None]:
+    """What was written about persons who had ended by then is theirs who they turned out to be."""
+    rows = yield Statement(
+        "SELECT DISTINCT person FROM links WHERE NOT EXISTS "
+        "(SELECT 1 FROM identifiers WHERE identifiers.person = links.person)"
+    )
+    for (ended,) in rows:
+        person = yield from _goes_on(ended)
+        if person is not None:
+            yield from _add(EventKind.SUPERSEDE, person, at, evidence=(ended,), rules=UNION)
 
 
 def record(proposals: Iterable[Proposal], at: datetime) -> Script[tuple[Link | None, ...]]:
@@ -287,7 +378,7 @@ def _add(
     )
     yield Statement(_KEEP_EVENT, _event_row(event))
     before = yield from _links_of((person, *evidence) if kind is EventKind.SUPERSEDE else (person,))
-    after, _ = fold((event,), before)
+    after = fold((event,), before).links
     for key in before.keys() - after.keys():
         yield Statement("DELETE FROM links WHERE source = $1 AND local_id = $2 AND person = $3", key)
     for key, link in after.items():
@@ -296,9 +387,18 @@ def _add(
     if kind is EventKind.SUPERSEDE:
         for earlier in evidence:
             yield Statement("UPDATE identifiers SET person = $1, current = 0 WHERE person = $2", (person, earlier))
+            if (yield from is_restricted(earlier)):
+                yield Statement("DELETE FROM restricted WHERE person = $1", (earlier,))
+                yield Statement(_RESTRICT, (person,))
+    elif kind is EventKind.RESTRICT:
+        yield Statement(_RESTRICT, (person,))
+    elif kind is EventKind.UNRESTRICT:
+        yield Statement("DELETE FROM restricted WHERE person = $1", (person,))
     elif kind is EventKind.OBSERVE:
         if current:
-            yield Statement("UPDATE identifiers SET current = 0 WHERE person = $1", (person,))
+            yield Statement(
+                "UPDATE identifiers SET current = 0 WHERE person = $1 AND system = $2", (person, event.system)
+            )
         yield Statement(_KEEP_IDENTIFIER, (event.system, event.value, person, int(current), seq))
 
 
@@ -355,6 +455,12 @@ _EVENT_COLUMNS = (
 )
 _EVENT = ", ".join(_EVENT_COLUMNS)
 _KEEP_EVENT = f"INSERT INTO events ({_EVENT}) VALUES {marks(len(_EVENT_COLUMNS))}"  # noqa: S608
+_RESTRICT = "INSERT INTO restricted (person) VALUES ($1) ON CONFLICT DO NOTHING"
+_UNRESTRICTED = "NOT EXISTS (SELECT 1 FROM restricted WHERE restricted.person = {}.person)"
+_NEVER_RESTRICTED = (
+    "NOT EXISTS (SELECT 1 FROM events AS told WHERE told.source = links.source AND told.local_id = links.local_id "  # noqa: S608
+    f"AND ' ' || told.evidence || ' ' LIKE '% {RESTRICTED} %')"
+)
 _KEEP_IDENTIFIER = (
     "INSERT INTO identifiers (system, value, person, current, seq) VALUES ($1, $2, $3, $4, $5) "
     "ON CONFLICT (system, value) DO UPDATE SET person = excluded.person, current = excluded.current, seq = excluded.seq"

@@ -1,7 +1,7 @@
 """What agreed and what differed, and what to do about it, in a steward's words."""
 
 from gateway.identity.guard import LINK_ELSEWHERE
-from gateway.identity.ledger import GRADE, WAITING, Link, Standing
+from gateway.identity.ledger import GRADE, JOINED, WAITING, Link, Standing
 from gateway.identity.vetoes import (
     MULTIPLE_BIRTH,
     NUMBERS_DIFFER,
@@ -49,6 +49,7 @@ WORDS = {
     "link:blocked": "a steward has said that it is not this person",
     "source-merge:survivor-certain": "the source merged it into a record that is certain",
     "source-merge:survivor-not-certain": "the source merged it into a record that is not certain",
+    JOINED: "two people known here have turned out to be one, on the authority's word, and both had records",
 }
 
 _ADVICE = {
@@ -60,6 +61,12 @@ _ADVICE = {
     RESTRICTED: "the source restricts it: `link` it only with the right to, for then it is shown",
 }
 """What comes before a decision, by what stands in its way, the hardest first."""
+_ADVICE_ON_JOINED = {
+    Standing.LINKED: "it was linked under another number of this person and is shown: look it up in the source; `link` "
+    "it to keep it, `unlink` it if it is not this person",
+    Standing.BLOCKED: "it was linked under one number of this person and unlinked under another, and stays hidden: "
+    "`unlink` it to keep it so, `link` it if it is this person",
+}
 
 
 def evidence_of(link: Link) -> tuple[str, tuple[str, ...]]:
@@ -76,7 +83,7 @@ def explained(codes: tuple[str, ...]) -> tuple[str, ...]:
 def advice(link: Link) -> str:
     """What a steward does about a record that waits for one; "" about one that is decided."""
     if link.status not in WAITING:
-        return ""
+        return _ADVICE_ON_JOINED[link.status] if JOINED in link.evidence else ""
     for code, said in _ADVICE.items():
         if code in link.evidence:
             return said

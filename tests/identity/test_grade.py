@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.identity.grade import Grade, grade
+from gateway.identity.grade import Grade, IdentifierMatch, grade
 from gateway.identity.reference import ReferenceOrigin
+from schema.model.values import Identifier
 from tests.identity.people import EARLIER, NUMBER, OTHER, born, home, name, nhs, number, record, reference
 
 CERTAIN, PROBABLE, POSSIBLE, CERTAINLY_NOT = Grade
@@ -215,3 +216,29 @@ def test_the_order_of_names_and_numbers_changes_no_grade(changes: dict[str, Any]
     asked = reference(names=other["names"], addresses=other["addresses"])
     turned = {k: v[::-1] if isinstance(v, tuple) else v for k, v in changes.items()}
     assert grade(asked, record(**changes)) == grade(asked, record(**turned))
+
+
+MRN = "urn:region:mrn"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "traced", "match"),
+    [
+        ([number(), number("R-1", None, MRN)], False, IdentifierMatch.VERIFIED_EQUAL),
+        ([number(), number("R-2", None, MRN)], True, IdentifierMatch.VERIFIED_EQUAL),
+        ([number(), number("R-2", True, MRN)], False, IdentifierMatch.VERIFIED_DIFFERS),
+        ([number("R-1", None, MRN)], True, IdentifierMatch.VERIFIED_EQUAL),
+        ([number("R-1", None, MRN)], False, IdentifierMatch.EQUAL),
+        ([number("R-0", True, MRN)], False, IdentifierMatch.VERIFIED_SUPERSEDED),
+        ([number("R-2", None, MRN)], False, IdentifierMatch.DIFFERS),
+        ([number("R-1", None, MRN), number("R-2", None, MRN)], False, IdentifierMatch.AMBIGUOUS),
+        ([number(OTHER), number("R-1", True, MRN)], False, IdentifierMatch.VERIFIED_DIFFERS),
+        ([number("R-1", True, "urn:elsewhere")], False, IdentifierMatch.ABSENT),
+    ],
+)
+def test_a_number_of_another_system_speaks_where_the_first_is_silent_and_never_against_it_unless_verified(
+    theirs: list[Identifier], traced: bool, match: IdentifierMatch
+) -> None:
+    person = reference(others=(number("R-1", True, MRN),), superseded=(number("R-0", True, MRN),))
+    graded = grade(person, record(identifiers=tuple(theirs)), traced=traced)
+    assert graded.evidence[0] == f"identifier:{match.value}"
