@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from adapters.demo.raw import Raw
+from adapters.fhir.simulate import pds_app
 from adapters.sdk import NHS_NUMBER
 from gateway.identity.ledger import EventKind
 from schema.model.values import Identifier
-from tests.graphql.conftest import MICHAEL, Running, started
+from tests.graphql.conftest import CLOCK, MICHAEL, Running, started
 from tests.graphql.everybody import WHOLE as EVERYTHING
-from tests.graphql.everybody import facts, links_of, raw
+from tests.graphql.everybody import facts, links_of, source_of
+from tests.graphql.everybody import raw as asked
 from tests.graphql.test_people_found_by_name import lasting
 from tests.graphql.test_search import HERS, HOSPITAL, WHOLE, ambulance, find, known_to, moved, numbers
 from tests.graphql.test_stewards import (
@@ -55,7 +58,7 @@ async def hospital(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def by(gateway: Running, system: str, number: str) -> Any:
-    return json.loads(await raw(gateway, number, system=system, selection=EVERYTHING))["data"]["patient"]
+    return json.loads(await asked(gateway, number, system=system, selection=EVERYTHING))["data"]["patient"]
 
 
 async def test_the_record_is_the_same_whichever_of_the_persons_numbers_is_asked_for(hospital: Running) -> None:
@@ -90,8 +93,11 @@ async def test_who_saw_a_person_by_a_search_is_among_those_who_saw_what_a_link_s
     assert again == seen, "by the search after it nothing of that record was shown as his"
 
 
-async def test_a_block_under_an_earlier_number_keeps_a_record_out_of_the_persons_candidate(tmp_path: Path) -> None:
-    """Decided before the authority replaced the number, and nobody has asked about the person since."""
+@pytest.mark.parametrize("known_by_both", [False, True])
+async def test_a_block_under_an_earlier_number_keeps_a_record_out_of_the_persons_candidate(
+    tmp_path: Path, known_by_both: bool
+) -> None:
+    """Decided before the authority replaced the number, and nobody has asked by the earlier one since."""
     row = {"PERSON_REF": "AMB-1", "NHS": EARLIER, "NHS_STATUS": "01", "SURNAME": "Brackenshaw", "FORENAME": "Ottoline"}
     home = {"ADDRESS": "The Old Signal Box", "POSTCODE": "ZZ9 2SB", "GENDER": "F", "DOB": "23/11/1953"}
     search = {"family": "Brackenshaw", "given": "Ottoline", "birthDate": "1953-11-23"}
@@ -101,6 +107,8 @@ async def test_a_block_under_an_earlier_number_keeps_a_record_out_of_the_persons
         crossref = gateway.service.crossref
         then = await crossref.ensure_person(Identifier(system=NHS_NUMBER, value=EARLIER))
         await crossref.unlink("ooh", UNMARKED, then, by="r.hale")
+        if known_by_both:
+            await crossref.ensure_person(Identifier(system=NHS_NUMBER, value=CURRENT))
         found = await find(gateway, **search)
         assert sorted(map(sorted, map(known_to, found["candidates"]))) == [["ooh"], ["pds"]]
         assert numbers(found) == [CURRENT]
@@ -122,3 +130,17 @@ async def test_nobody_of_whom_the_authority_says_that_they_are_restricted_is_on_
         assert hers == nobodys
         assert hers["extensions"]["code"] == "LINK_UNKNOWN"
         assert (await decided(gateway, LINK, about(RESTRICTED, ("ooh", UNMARKED)), headers=AS_STEWARD))["decision"]
+
+
+async def test_whom_the_authority_restricts_by_a_label_alone_is_restricted_when_asked_for_by_number(
+    tmp_path: Path,
+) -> None:
+    raw = Raw(CLOCK)
+    people = list(raw.documents("pds/patients").values())
+    (hers,) = [one for one in people if one["id"] == CURRENT]
+    hers["meta"] = {**hers.get("meta", {}), "security": [{"code": " r"}]}
+    authority = pds_app(people, raw.document("pds/superseded.json"), base_path="/fhir")
+    async with moved(tmp_path, "pds", authority, "/fhir") as gateway:
+        record = await by(gateway, NHS_NUMBER, CURRENT)
+        assert source_of(record, "gp")["code"] == "PATIENT_RESTRICTED"
+        assert gateway.faults["gp"].asked == 0
