@@ -12,7 +12,8 @@ from strawberry.types import Info
 
 from schema.gql.derive import listed, optional
 from schema.gql.errors import ErrorCode, QueryError
-from schema.gql.root import MOST_AT_ONCE, PatientRecord, Query, build_schema, print_sdl, records
+from schema.gql.request import MOST_AT_ONCE
+from schema.gql.root import PatientRecord, Query, build_schema, print_sdl, records
 from schema.gql.scalars import Representation
 from schema.model.values import Identifier
 
