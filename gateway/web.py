@@ -62,9 +62,12 @@ _PRIVATE = {
 }
 
 
-def build_app(service: Service) -> Starlette:
-    """The ASGI application over one service. Raises ConfigError where a trusted document cannot be run."""
-    pages = Pages()
+def build_app(service: Service, pages: Pages | None = None) -> Starlette:
+    """The ASGI application over one service, with the pages that were built unless others are given.
+
+    Raises ConfigError where a trusted document cannot be run.
+    """
+    pages = pages or Pages()
     endpoint = GraphQLEndpoint(service, pages)
     origins = service.config.graphql.allowed_origins
 

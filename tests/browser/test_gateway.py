@@ -1,12 +1,13 @@
-"""The explorer as the real gateway serves it, over the real estate, in a real browser."""
+"""The explorer as the real gateway serves it where npm built no page, over the real estate, in a real browser."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
 
 from adapters.demo import SECRETS
+from gateway.pages import Pages
+from tests.browser.looks import keep
 from tests.browser.webdriver import browser, missing
 from tests.graphql.conftest import started
 
@@ -25,11 +26,10 @@ async def test_michaels_record_is_painted_under_the_pages_own_policy(
             page.find("#run").click()
             page.find_text("body", "Quillfeather")
             page.find_text("body", "Toujeo")
-            if folder := os.environ.get("SHERWOOD_SCREENSHOTS"):
-                Path(folder, "explorer.png").write_bytes(page.screenshot())
+            keep(page, "explorer")
             return str(page.run("return document.body.innerText")), page.console()
 
-    async with started(tmp_path, tokens="") as gateway:
+    async with started(tmp_path, tokens="", pages=Pages(built=tmp_path / "nothing")) as gateway:
         text, complaints = await asyncio.to_thread(look, gateway.url)
         async with gateway.session.get(f"{gateway.url}/graphql", headers={"Accept": "text/html"}) as response:
             assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]

@@ -13,7 +13,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
 
 FIND_S = 15
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -22,13 +23,22 @@ _KEYS = {
     "Tab": "\ue004",
     "Escape": "\ue00c",
     "Control": "\ue009",
+    "Shift": "\ue008",
+    "Alt": "\ue00a",
+    "End": "\ue010",
+    "Home": "\ue011",
+    "Left": "\ue012",
+    "Up": "\ue013",
     "Right": "\ue014",
     "Down": "\ue015",
+    "Delete": "\ue017",
 }
 _ARGUMENTS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1280,900"
 )
+_NO_OTHER_HOST = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+"""As in a hospital network: nothing can be had from elsewhere."""
 
 
 def missing() -> str | None:
@@ -39,6 +49,15 @@ def missing() -> str | None:
 
 class WebDriverError(Exception):
     """What the driver refused, in its own words."""
+
+
+class Sent(NamedTuple):
+    """One request that the page sent, its headers by their names in small letters."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str
 
 
 class Element:
@@ -114,10 +133,19 @@ class Browser:
     def resize(self, width: int, height: int) -> None:
         self.call("POST", "/window/rect", {"width": width, "height": height})
 
+    def devtools(self, command: str, **params: Any) -> Any:
+        """One command of the Chrome DevTools Protocol (https://chromedevtools.github.io/devtools-protocol/)."""
+        return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def screen(self, width: int, height: int, *, phone: bool = False) -> None:
+        """The screen of a device in CSS pixels: narrower than a window may be, and as a phone lays a page out."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 2 if phone else 1}
+        self.devtools("Emulation.setDeviceMetricsOverride", mobile=phone, **size)
+
     def media(self, **features: str) -> None:
         """Emulate media features: media(prefers_color_scheme="dark")."""
         wanted = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
-        self.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"features": wanted}})
+        self.devtools("Emulation.setEmulatedMedia", features=wanted)
 
     def screenshot(self) -> bytes:
         return base64.b64decode(self.call("GET", "/screenshot"))
@@ -131,21 +159,39 @@ class Browser:
         entries = self.call("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
+    def sent(self) -> list[Sent]:
+        """What the page has asked for since last asked, of whatever host; `data:` and `blob:` addresses ask nobody."""
+        entries = self.call("POST", "/se/log", {"type": "performance"})
+        events = [json.loads(entry["message"])["message"] for entry in entries]
+        requests = [event["params"]["request"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [
+            Sent(
+                one["method"],
+                one["url"],
+                {name.lower(): value for name, value in one["headers"].items()},
+                one.get("postData", ""),
+            )
+            for one in requests
+            if urlsplit(one["url"]).scheme not in ("data", "blob")
+        ]
+
     def close(self) -> None:
         self.call("DELETE", "")
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A fresh browser with a fresh profile; the driver, and with it the browser, ends with the block."""
+    """A fresh browser with a fresh profile that reaches this machine alone; it ends with the block."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [cast("str", shutil.which("chromedriver")), "--port=0"]
         driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             assert driver.stdout is not None
             port = next(found[1] for line in driver.stdout if (found := re.search(r"successfully on port (\d+)", line)))
-            options = {"args": [*_ARGUMENTS.split(), f"--user-data-dir={profile}"], "binary": shutil.which("chromium")}
-            capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+            arguments = [*_ARGUMENTS.split(), _NO_OTHER_HOST, f"--user-data-dir={profile}"]
+            options = {"args": arguments, "binary": shutil.which("chromium")}
+            logs = {"browser": "ALL", "performance": "ALL"}
+            capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": logs}
             session = Browser(f"http://127.0.0.1:{port}", capabilities)
             try:
                 yield session

@@ -16,6 +16,7 @@ from adapters.demo import SECRETS, configuration, no_faults, running
 from adapters.testing.simulation import Faults
 from gateway.config import load
 from gateway.opening import open_service
+from gateway.pages import Pages
 from gateway.service import Service
 from gateway.serving import bind, make_server
 from gateway.web import build_app
@@ -105,6 +106,7 @@ async def started(
     edit: Callable[[str], str] = lambda text: text,
     tokens: str = TOKENS,
     faults: dict[str, Faults] | None = None,
+    pages: Pages | None = None,
 ) -> AsyncIterator[Running]:
     """Start estate and gateway; `edit` changes the configuration text before it is read."""
     async with AsyncExitStack() as stack:
@@ -115,7 +117,7 @@ async def started(
         service = await stack.enter_async_context(open_service(load(path)))
         listening = stack.enter_context(bind("127.0.0.1", 0))
         up = asyncio.Event()
-        server = make_server(build_app(service), up.set)
+        server = make_server(build_app(service, pages), up.set)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await up.wait()
