@@ -87,7 +87,7 @@ def build_app(service: Service, pages: Pages | None = None) -> Starlette:
         return pages.viewer.response(_PRIVATE) if pages.viewer else RedirectResponse("/graphql")
 
     async def settings(_: Request) -> Response:
-        return JSONResponse({"examples": msgspec.to_builtins(service.config.viewer.examples)}, headers=_PRIVATE)
+        return JSONResponse(service.config.viewer.model_dump(mode="json"), headers=_PRIVATE)
 
     return Starlette(
         routes=[

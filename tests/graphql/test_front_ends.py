@@ -10,7 +10,7 @@ import pytest
 
 from gateway.config import ConfigError, parse
 from gateway.documents import sha256
-from tests.graphql.conftest import Running, started
+from tests.graphql.conftest import MICHAEL, Running, started
 
 DOCUMENT = "{ sources { id } }"
 PORTAL = "https://portal.example.org"
@@ -129,3 +129,11 @@ async def test_without_introspection_the_schema_is_not_told_and_no_name_is_sugge
 async def test_names_are_suggested_otherwise(gateway: Running) -> None:
     _, misspelt, _ = await posted(gateway, {"query": "{ sourcs { id } }"})
     assert "Did you mean 'sources'?" in json.dumps(misspelt)
+
+
+async def test_the_viewer_is_told_whom_it_may_offer_as_invented(gateway: Running) -> None:
+    async with gateway.session.get(f"{gateway.url}/settings.json") as response:
+        assert response.status == 200
+        assert response.headers["Cache-Control"] == "no-store"
+        examples = (await response.json())["examples"]
+    assert {"identifier": MICHAEL, "label": "Michael Quillfeather, 58: nine care settings"} in examples
