@@ -1,11 +1,12 @@
 /// The endpoint as this page uses it: one POST to /graphql, the answer in parts as they arrive.
 import { Client, type CombinedError, fetchExchange, type OperationResult } from "@urql/core";
-import { useEffect, useState } from "preact/hooks";
+import { createContext } from "preact";
+import { useContext, useEffect, useState } from "preact/hooks";
 
 /** Kept in memory alone: on a shared workstation nothing must outlive the page. */
 let token = "";
 
-export function useToken(value: string): void {
+export function signIn(value: string): void {
   token = value.trim();
 }
 
@@ -29,7 +30,7 @@ export function useQuery<Data>(document: string, variables: object | null, turn 
   const [answer, setAnswer] = useState<Answer<Data>>({ waiting: variables !== null });
   const asked = JSON.stringify(variables);
   useEffect(() => {
-    if (variables === null) return;
+    if (variables === null) return setAnswer({ waiting: false });
     setAnswer({ waiting: true });
     const { unsubscribe } = client
       .query(document, variables)
@@ -39,4 +40,59 @@ export function useQuery<Data>(document: string, variables: object | null, turn 
     return unsubscribe;
   }, [document, asked, turn]);
   return answer;
+}
+
+/** By what a person is asked for; the NHS number where `system` is left out. */
+export interface Identifier {
+  system?: string | null;
+  value: string;
+}
+
+/** Whose record is on the screen, which asking it is, and whether parts of the answer are still to come. */
+export const Asked = createContext<{ identifier: Identifier; turn: number; waiting: boolean }>({
+  identifier: { value: "" },
+  turn: 0,
+  waiting: false,
+});
+
+interface Connection {
+  entries: { nodes: readonly unknown[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+}
+
+/** What turns the pages of a section. */
+export interface Pages {
+  /** How many entries stand before this page. */
+  before: number;
+  busy: boolean;
+  failed: boolean;
+  previous?: () => void;
+  next?: () => void;
+}
+
+/** A section a page at a time: the first as the record brought it, each further one asked for; one replaces another. */
+export function usePages<Record extends object, Key extends keyof Record>(
+  fragment: { name: string; document: string },
+  key: Key,
+  first: Record[Key] | undefined,
+): [Record[Key] | undefined, Pages] {
+  const { identifier, turn } = useContext(Asked);
+  const [turned, setTurned] = useState<{ after: string; before: number }[]>([]);
+  useEffect(() => setTurned([]), [turn, identifier]);
+  const here = turned.at(-1);
+  const document = `query Page($identifier: IdentifierInput!, $after: String) {
+    patient(identifier: $identifier) { ...${fragment.name} } }\n${fragment.document}`;
+  const answer = useQuery<{ patient: Record }>(document, here ? { identifier, after: here.after } : null, turn);
+  const section = (here ? (answer.data?.patient?.[key] ?? undefined) : first) as (Record[Key] & Connection) | undefined;
+  const before = here?.before ?? 0;
+  const end = section?.entries.pageInfo.hasNextPage ? section.entries.pageInfo.endCursor : null;
+  return [
+    section,
+    {
+      before,
+      busy: here !== undefined && answer.waiting,
+      failed: here !== undefined && !answer.waiting && section === undefined,
+      ...(here && { previous: () => setTurned(turned.slice(0, -1)) }),
+      ...(end && { next: () => setTurned([...turned, { after: end, before: before + section!.entries.nodes.length }]) }),
+    },
+  ];
 }

@@ -1,26 +1,129 @@
 /// One person's record: one query, whose parts are painted as they arrive.
-import type { ConditionsFragment } from "../types/viewer";
-import { useQuery } from "./client";
+import { useEffect, useState } from "preact/hooks";
+import type * as T from "../types/viewer";
+import { Asked, type Identifier, useQuery } from "./client";
+import alerts from "./documents/alerts.graphql?raw";
+import allergies from "./documents/allergies.graphql?raw";
+import members from "./documents/care-team-members.graphql?raw";
 import common from "./documents/common.graphql?raw";
 import conditions from "./documents/conditions.graphql?raw";
+import links from "./documents/links.graphql?raw";
+import people from "./documents/people.graphql?raw";
+import person from "./documents/person.graphql?raw";
 import record from "./documents/record.graphql?raw";
+import resuscitation from "./documents/resuscitation.graphql?raw";
+import { failure, Problem } from "./failure";
+import { Alerts } from "./first/alerts";
+import { Allergies } from "./first/allergies";
+import { Banner } from "./first/banner";
+import { Living, NextOfKin } from "./first/people";
+import { Resuscitation } from "./first/resuscitation";
+import { CareTeam } from "./sections/care-team";
 import { Conditions } from "./sections/conditions";
+import { DOCUMENTS, KINDS } from "./sections/kinds";
+import { PlainSection } from "./sections/plain";
+import { Completeness, Sources } from "./sources";
+import { count, wall } from "./words";
 
-const DOCUMENT = [record, common, conditions].join("\n");
+const DOCUMENT = [
+  record, common, person, allergies, alerts, resuscitation, people, links, members, conditions, ...DOCUMENTS
+].join("\n");
 
-/** What the query brings, part by part: a section is left out until it has arrived. */
+type First = T.PersonFragment & T.SourcesFragment & T.AllergiesFragment & T.AlertsFragment & T.ResuscitationFragment & T.KinFragment & T.LivingFragment;
+
+/** A section is left out until it has arrived. */
+type Later = Partial<
+  First & T.LinksFragment & T.CareTeamMembersFragment & T.ConditionsFragment & T.EncountersFragment & T.AppointmentsFragment &
+    T.ReferralsFragment & T.DiagnosticReportsFragment & T.ImagingStudiesFragment & T.ProceduresFragment & T.ImmunizationsFragment &
+    T.DocumentsFragment & T.CarePlansFragment & T.AssessmentsFragment & T.SocialHistoryFragment & T.CareTeamsFragment &
+    T.RelatedPersonsFragment & T.ConsentsFragment & T.CommunicationsFragment
+>;
+
+/** What the query brings, part by part: `now` early, `patient` in full. */
 interface Parts {
-  patient: ({ identifier: { value: string } } & Partial<ConditionsFragment>) | null;
+  now?: First | null;
+  patient?: Later | null;
 }
 
-export function Record({ number, leave }: { number: string; leave: () => void }) {
-  const { data, error, waiting } = useQuery<Parts>(DOCUMENT, { identifier: { value: number } });
-  const person = data?.patient;
+export function Record({ identifier, leave }: { identifier: Identifier; leave: () => void }) {
+  const [turn, setTurn] = useState(0);
+  const { data, error, waiting } = useQuery<Parts>(DOCUMENT, { identifier }, turn);
+  const shown = { ...data?.now, ...data?.patient }; // each part of the early answer until its full one is there
+  const early = data?.patient?.sources === undefined;
+  const wrong = failure(error, waiting ? [] : data?.patient ? [] : ["patient", "now"]);
   return (
-    <main aria-busy={waiting}>
+    <Asked.Provider value={{ identifier, turn, waiting }}>
+      <Head leave={leave} again={() => setTurn(turn + 1)} shown={shown} early={early} waiting={waiting} turn={turn} />
+      <main id="main" tabIndex={-1} aria-busy={waiting}>
+        {wrong && <Problem {...wrong} />}
+        {shown.identifier ? <Page shown={shown as Later & T.PersonFragment} /> : waiting && <p>Asking ...</p>}
+      </main>
+    </Asked.Provider>
+  );
+}
+
+interface HeadProps {
+  leave: () => void;
+  again: () => void;
+  shown: Later;
+  early: boolean;
+  waiting: boolean;
+  turn: number;
+}
+
+/** What is above the record: the way back, how old this is, and, for those who cannot see it, what is still to come. */
+function Head({ leave, again, shown, early, waiting, turn }: HeadProps) {
+  const [at, setAt] = useState(() => new Date());
+  useEffect(() => setAt(new Date()), [turn]);
+  const pending = shown.sources?.filter(({ state }) => state === "PENDING").length ?? 0;
+  return (
+    <header>
       <button onClick={leave}>Find another person</button>
-      {error && <p role="alert">{error.message}</p>}
-      {person && <Conditions number={number} record={person} />}
-    </main>
+      <p role="status">
+        {waiting && early ? (pending > 0 ? `${count(pending, "source")} still to answer` : "Asking the sources") : waiting ? "Sections are still arriving" : "All parts have arrived"}
+      </p>
+      <p class="as-at">
+        As at <time>{wall(at)}</time>
+      </p>
+      <button onClick={again} disabled={waiting}>
+        Ask again
+      </button>
+    </header>
+  );
+}
+
+function Page({ shown }: { shown: Later & T.PersonFragment }) {
+  return (
+    <>
+      <Banner record={shown} />
+      <Completeness sources={shown.sources} />
+      <div class="first">
+        <Allergies record={shown} />
+        <div>
+          <Alerts record={shown} />
+          <Resuscitation record={shown} />
+          <NextOfKin record={shown} />
+          <Living record={shown} />
+        </div>
+      </div>
+      <Sources record={shown} />
+      <CareTeam record={shown} />
+      <Conditions record={shown} />
+      <PlainSection kind={KINDS.encounters} record={shown} />
+      <PlainSection kind={KINDS.appointments} record={shown} />
+      <PlainSection kind={KINDS.referrals} record={shown} />
+      <PlainSection kind={KINDS.diagnosticReports} record={shown} />
+      <PlainSection kind={KINDS.imagingStudies} record={shown} />
+      <PlainSection kind={KINDS.procedures} record={shown} />
+      <PlainSection kind={KINDS.immunizations} record={shown} />
+      <PlainSection kind={KINDS.documents} record={shown} />
+      <PlainSection kind={KINDS.carePlans} record={shown} />
+      <PlainSection kind={KINDS.assessments} record={shown} />
+      <PlainSection kind={KINDS.socialHistory} record={shown} />
+      <PlainSection kind={KINDS.careTeam} record={shown} />
+      <PlainSection kind={KINDS.relatedPersons} record={shown} />
+      <PlainSection kind={KINDS.consents} record={shown} />
+      <PlainSection kind={KINDS.communications} record={shown} />
+    </>
   );
 }

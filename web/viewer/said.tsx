@@ -1,33 +1,110 @@
 /// Who said it: every entry opens to its sources, each one's own version, and what they disagree on.
-import { useRef } from "preact/hooks";
-import type { SaidFragment } from "../types/viewer";
-import { time } from "./words";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import type { FromFragment, SaidFragment } from "../types/viewer";
+import { joined, sentence, time, wall } from "./words";
+import { Fields, Value } from "./value";
 
-type Entry = SaidFragment & { facts?: readonly object[] };
+/** One source's own version: what every fact says of itself, and the fields of its type. */
+export type OwnVersion = { provenance: FromFragment };
+export type Entry = SaidFragment & { facts?: readonly OwnVersion[] };
 
+/** The names of the sources, as a button that opens what each of them said. */
 export function Said({ entry, label }: { entry: Entry; label: string }) {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const [open, setOpen] = useState(false);
   const names = [...new Set(entry.provenance.map(({ source }) => source.name))];
   return (
     <>
-      <button class="said" aria-haspopup="dialog" onClick={() => dialog.current?.showModal()}>
+      <button class="said" aria-haspopup="dialog" onClick={() => setOpen(true)}>
         {names.join(", ")}
-        <span class="hidden"> said this about {label}: open what each said</span>
+        <span class="hidden">: what each says about {label}</span>
       </button>
-      <dialog ref={dialog} aria-label={`Who said this about ${label}`}>
-        <h3>{label}</h3>
-        {entry.provenance.map((from) => (
-          <dl key={from.recordHash + from.nativeId}>
-            <dt>Source</dt>
-            <dd>{from.source.name}</dd>
-            <dt>Recorded</dt>
-            <dd>{time(from.recorded)}</dd>
-            <dt>Its own id</dt>
-            <dd>{from.nativeId}</dd>
-          </dl>
-        ))}
-        <button onClick={() => dialog.current?.close()}>Close</button>
-      </dialog>
+      {open && <WhoSaid entry={entry} label={label} close={() => setOpen(false)} />}
     </>
   );
+}
+
+function WhoSaid({ entry, label, close }: { entry: Entry; label: string; close: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const title = useId();
+  useEffect(() => dialog.current?.showModal(), []); // Escape and the focus are the browser's own
+  const versions = entry.facts ?? entry.provenance.map((provenance) => ({ provenance }));
+  return (
+    <dialog ref={dialog} aria-labelledby={title} onClose={close}>
+      <form method="dialog">
+        <button>Close</button>
+      </form>
+      <h2 id={title}>{label}</h2>
+      <Conflicts entry={entry} />
+      <h3>{versions.length === 1 ? "One source says this" : `${versions.length} records say this`}</h3>
+      <div class="versions">
+        {versions.map((version) => (
+          <Version key={version.provenance.source.id + version.provenance.nativeId} version={version} />
+        ))}
+      </div>
+    </dialog>
+  );
+}
+
+/** Every claim with its source, none preferred. */
+export function Conflicts({ entry }: { entry: Pick<SaidFragment, "conflicts"> }) {
+  return (
+    <>
+      {entry.conflicts.map(({ field, claims }) => (
+        <div class="conflict" key={field}>
+          <h3>Sources disagree: {sentence(field).toLowerCase()}</h3>
+          <dl>
+            {claims.map(({ source, factId, value }) => (
+              <div key={factId}>
+                <dt>{source.name}</dt>
+                <dd>{value === null ? "Does not state it" : claim(value)}</dd>
+              </div>
+            ))}
+          </dl>
+        </div>
+      ))}
+    </>
+  );
+}
+
+/** A claim's value; the two polarities in words. */
+export function claim(value: string): string {
+  return value === "PRESENT" ? "Says that it is so" : value === "ABSENT" ? "Says that there is none" : value;
+}
+
+function Version({ version }: { version: OwnVersion }) {
+  const { provenance: from, ...own } = version;
+  const by = from.author && joined([from.author.name, from.author.role, from.author.organization]);
+  return (
+    <article>
+      <h4>{from.source.name}</h4>
+      <Fields of={own} />
+      <dl class="origin">
+        <dt>Recorded</dt>
+        <dd>{from.recorded ? <Value value={from.recorded} /> : "Not stated"}</dd>
+        <dt>By</dt>
+        <dd>{by || "Not stated"}</dd>
+        {from.author?.telecom.length ? (
+          <>
+            <dt>How to reach them</dt>
+            <dd>
+              <Value value={from.author.telecom} />
+            </dd>
+          </>
+        ) : null}
+        <dt>Fetched</dt>
+        <dd>{wall(from.retrieved)}</dd>
+        <dt>Its own number</dt>
+        <dd class="exact">{from.nativeId}</dd>
+        <dt>Hash of the original</dt>
+        <dd class="exact">{from.recordHash}</dd>
+      </dl>
+    </article>
+  );
+}
+
+/** When the newest of the sources wrote it down. */
+export function recorded(entry: SaidFragment): string {
+  const all = entry.provenance.map(({ recorded: at }) => at).filter((at) => at !== null);
+  const newest = all.sort((a, b) => b.earliest.localeCompare(a.earliest))[0];
+  return newest ? time(newest) : "date not stated";
 }

@@ -1,10 +1,13 @@
-/// Times, amounts and silences in words, as the NHS writes them (https://service-manual.nhs.uk/content).
-import type { AtFragment, EmptyReason, HeardFragment, SourceState } from "../types/viewer";
+/// Times, names and amounts in words, as the NHS writes them (https://service-manual.nhs.uk/content). What sources say and
+/// leave unsaid is in silence.ts.
+import type { AtFragment } from "../types/viewer";
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
+type Stated = Pick<AtFragment, "value">;
+
 /** "14 Jun 1968", "Jun 1968", "1968" or "14 Jun 1968, 02:10": no finer than it was stated, at the wall time stated. */
-export function time(when: Pick<AtFragment, "value" | "precision"> | null | undefined): string {
+export function time(when: Stated | null | undefined): string {
   if (!when) return "no date";
   const [, year, month, day, clock] = /^(\d{4})(?:-(\d\d))?(?:-(\d\d))?(?:T(\d\d:\d\d))?/.exec(when.value) ?? [];
   if (year === undefined) return when.value;
@@ -12,14 +15,28 @@ export function time(when: Pick<AtFragment, "value" | "precision"> | null | unde
   return clock ? `${date}, ${clock}` : date;
 }
 
+/** "16 Jun 2026 to 3 Jul 2026", "since 16 Jun 2026", "until 3 Jul 2026"; null where neither is stated. */
+export function period(stated: { start: Stated | null; end: Stated | null } | null | undefined): string | null {
+  if (!stated || (!stated.start && !stated.end)) return null;
+  if (!stated.start) return `until ${time(stated.end)}`;
+  return stated.end ? `${time(stated.start)} to ${time(stated.end)}` : `since ${time(stated.start)}`;
+}
+
+/** An instant at this computer's wall time: "23 Nov 2026, 02:10". */
+export function wall(instant: Date | string): string {
+  const date = new Date(instant);
+  const two = (part: number) => String(part).padStart(2, "0");
+  const day = `${date.getDate()} ${MONTHS[date.getMonth()]} ${date.getFullYear()}`;
+  return `${day}, ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
 /** "58 years" on that day; null where the date of birth is not stated to the day. */
 export function age(birth: string | undefined, now: Date): string | null {
   const parts = /^(\d{4})-(\d\d)-(\d\d)/.exec(birth ?? "")?.slice(1).map(Number);
   if (!parts) return null;
   const [year, month, day] = parts as [number, number, number];
-  const had = now.getMonth() + 1 > month || (now.getMonth() + 1 === month && now.getDate() >= day);
-  const years = now.getFullYear() - year - (had ? 0 : 1);
-  return years < 2 ? `${years * 12 + ((now.getMonth() + 13 - month - (now.getDate() < day ? 1 : 0)) % 12)} months` : `${years} years`;
+  const months = (now.getFullYear() - year) * 12 + now.getMonth() + 1 - month - (now.getDate() < day ? 1 : 0);
+  return months < 24 ? `${months} months` : `${Math.floor(months / 12)} years`;
 }
 
 /** "999 407 1009" */
@@ -36,31 +53,38 @@ export function ago(instant: string, now: Date): string {
   return minutes < 48 * 60 ? said(Math.floor(minutes / 60), "hour") : said(Math.floor(minutes / 1440), "day");
 }
 
-/** Why there is nothing here. Silence is never shown as absence: only NONE_KNOWN says that there is none. */
-export const EMPTY: Record<EmptyReason, string> = {
-  NONE_KNOWN: "None known: somebody stated that there is none",
-  NOT_RECORDED: "Not recorded: the sources answered and hold nothing, which does not say that there is none",
-  NOT_HELD: "No source here holds this about this person",
-  NOT_ASKED: "Not known: a source was not asked, or its record could not be proved to be this person’s",
-  WITHHELD: "Not shown: a source holds something back",
-  UNAVAILABLE: "Not known: a source could not be reached or read",
-};
+interface Named {
+  text?: string | null;
+  family?: string | null;
+  given: readonly string[];
+  prefix?: readonly string[];
+}
 
-export const STATE: Record<SourceState, string> = {
-  OK: "Answered",
-  PARTIAL: "Answered in part",
-  PENDING: "Still waiting",
-  NOT_ASKED: "Not asked",
-  WITHHELD: "Holds something back",
-  NOT_LINKED: "No record proved to be this person’s",
-  UNAVAILABLE: "Not reached",
-};
+/** "QUILLFEATHER, Michael (Mr)": the family name in capitals, as a wristband has it. Words where there are no parts. */
+export function listed(name: Named | undefined): string {
+  if (!name) return "Name not stated";
+  if (!name.family) return name.text ?? (name.given.join(" ") || "Name not stated");
+  const prefix = name.prefix?.length ? ` (${name.prefix.join(" ")})` : "";
+  return `${[name.family.toUpperCase(), name.given.join(" ")].filter(Boolean).join(", ")}${prefix}`;
+}
 
-/** The sources of a section that have not answered completely. */
-export function unheard(section: HeardFragment) {
-  return section.sources.filter(
-    ({ state, gaps }) =>
-      state === "PARTIAL" || state === "PENDING" || state === "WITHHELD" || state === "UNAVAILABLE" ||
-      (state === "NOT_LINKED" && gaps.every(({ kind }) => kind !== "NOT_HELD")),
-  );
+/** "Rosamund Quillfeather" */
+export function spoken(name: Named | undefined): string {
+  return name?.text ?? ([...(name?.given ?? []), name?.family].filter(Boolean).join(" ") || "Name not stated");
+}
+
+/** "1 alert", "3 alerts" */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** "entered-in-error" and "generalPractitioners" as a person writes them: "Entered in error", "General practitioners". */
+export function sentence(code: string): string {
+  const words = code.replace(/[-_]/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Without what is empty, joined: what a line says, in one string. */
+export function joined(parts: readonly (string | null | undefined | false)[], between = ", "): string {
+  return parts.filter(Boolean).join(between);
 }

@@ -1,14 +1,23 @@
 /// Problems and diagnoses.
 import type { ConditionsFragment } from "../../types/viewer";
-import { Said } from "../said";
+import { usePages } from "../client";
+import common from "../documents/common.graphql?raw";
+import conditions from "../documents/conditions.graphql?raw";
+import { Marks } from "../marks";
+import { Conflicts, Said } from "../said";
 import { Section } from "../section";
-import { time } from "../words";
+import { joined, time } from "../words";
 
-export function Conditions({ record }: { number: string; record: Partial<ConditionsFragment> }) {
-  const section = record.conditions;
+type Condition = ConditionsFragment["conditions"]["entries"]["nodes"][number];
+
+const FRAGMENT = { name: "Conditions", document: common + conditions };
+
+export function Conditions({ record }: { record: Partial<ConditionsFragment> }) {
+  const [section, pages] = usePages<ConditionsFragment, "conditions">(FRAGMENT, "conditions", record.conditions);
   return (
-    <Section title="Problems" id="problems" section={section}>
+    <Section title="Problems" id="problems" section={section} pages={pages}>
       <table>
+        <caption class="hidden">Problems and diagnoses, newest first</caption>
         <thead>
           <tr>
             <th scope="col">Problem</th>
@@ -19,12 +28,17 @@ export function Conditions({ record }: { number: string; record: Partial<Conditi
         </thead>
         <tbody>
           {section?.entries.nodes.map((entry) => (
-            <tr key={entry.id}>
-              <th scope="row">{entry.code?.display ?? "Not named"}</th>
-              <td>{[entry.clinicalStatus, entry.verificationStatus].filter(Boolean).join(", ") || "not stated"}</td>
-              <td>{time(entry.onset)}</td>
-              <td>
-                <Said entry={entry} label={entry.code?.display ?? "this problem"} />
+            <tr key={entry.id} class={entry.enteredInError ? "withdrawn" : undefined}>
+              <th scope="row">
+                {named(entry)} <Marks entry={entry} />
+                <Conflicts entry={entry} />
+              </th>
+              <td data-label="Status">
+                {joined([entry.clinicalStatus, entry.verificationStatus, entry.severity?.display]) || "Not stated"}
+              </td>
+              <td data-label="Began">{joined([time(entry.onset), entry.abatement && `ended ${time(entry.abatement)}`])}</td>
+              <td data-label="Who says so">
+                <Said entry={entry} label={named(entry)} />
               </td>
             </tr>
           ))}
@@ -32,4 +46,11 @@ export function Conditions({ record }: { number: string; record: Partial<Conditi
       </table>
     </Section>
   );
+}
+
+/** A diagnosis that was ruled out, or a statement that there is none, never reads like one. */
+function named({ code, polarity, verificationStatus }: Condition): string {
+  const display = code?.display ?? "Not named";
+  if (polarity === "ABSENT") return `Says there is none: “${display}”`;
+  return verificationStatus === "refuted" ? `Ruled out: ${display}` : display;
 }

@@ -1,0 +1,89 @@
+/// Allergies in words, each with its certainty and with whoever denies it; or why there are none.
+import type { AllergiesFragment } from "../../types/viewer";
+import { usePages } from "../client";
+import allergies from "../documents/allergies.graphql?raw";
+import common from "../documents/common.graphql?raw";
+import { Marks } from "../marks";
+import { recorded, Said } from "../said";
+import { Section } from "../section";
+import { joined, sentence } from "../words";
+
+type Allergy = AllergiesFragment["allergies"]["entries"]["nodes"][number];
+
+const FRAGMENT = { name: "Allergies", document: common + allergies };
+
+export function Allergies({ record }: { record: Partial<AllergiesFragment> }) {
+  const [section, pages] = usePages<AllergiesFragment, "allergies">(FRAGMENT, "allergies", record.allergies);
+  const entries = [...(section?.entries.nodes ?? [])].sort((a, b) => rank(a) - rank(b));
+  return (
+    <Section title="Allergies" id="allergies" section={section} pages={pages}>
+      <ul class="facts">
+        {entries.map((entry) => (
+          <li key={entry.id} class={entry.enteredInError ? "withdrawn" : entry.polarity === "ABSENT" ? "denial" : undefined}>
+            <p>
+              <strong>{named(entry)}</strong> <Marks entry={entry} />
+              {entry.criticality === "high" && <span class="tag red">High risk</span>}
+              {entry.clinicalStatus && entry.clinicalStatus !== "active" && (
+                <span class="tag grey">{sentence(entry.clinicalStatus)}</span>
+              )}
+            </p>
+            <p class="quiet">
+              {joined([reaction(entry), certainty(entry), recorded(entry)])} <Said entry={entry} label={named(entry)} />
+            </p>
+            <Disputed entry={entry} />
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+/** What is so and dangerous first; what is over, denied or withdrawn last. Nothing is left out. */
+function rank({ enteredInError, polarity, clinicalStatus, verificationStatus, criticality }: Allergy): number {
+  if (enteredInError) return 5;
+  if (polarity === "ABSENT" || verificationStatus === "refuted") return 4;
+  if (clinicalStatus && clinicalStatus !== "active") return 3;
+  return criticality === "high" ? 1 : 2;
+}
+
+function named({ code, polarity }: Allergy): string {
+  const display = code?.display ?? "Substance not named";
+  return polarity === "ABSENT" ? `Says there is none: “${display}”` : display;
+}
+
+function reaction({ reactions }: Allergy): string {
+  const said = reactions.map(({ manifestations, severity, description }) =>
+    joined([joined(manifestations.map(({ display }) => display)), description, severity]),
+  );
+  return joined(said, "; ") || "Reaction not stated";
+}
+
+function certainty({ verificationStatus, polarity }: Allergy): string | null {
+  if (polarity === "ABSENT") return null;
+  return verificationStatus ?? "certainty not stated";
+}
+
+/** Both sides of each conflict, with who is on which. */
+function Disputed({ entry }: { entry: Allergy }) {
+  return (
+    <>
+      {entry.conflicts.map(({ field, claims }) => {
+        const values = [...new Set(claims.map(({ value }) => value))];
+        const sides = values.map((value) => {
+          const who = claims.filter((claim) => claim.value === value).map(({ source }) => source.name);
+          return `${said(field, value)}: ${[...new Set(who)].join(", ")}`;
+        });
+        return (
+          <p class="disputed" key={field}>
+            <strong>Sources disagree.</strong> {sides.join(". ")}.
+          </p>
+        );
+      })}
+    </>
+  );
+}
+
+function said(field: string, value: string | null): string {
+  if (field === "polarity") return value === "ABSENT" ? "None, say" : "An allergy, say";
+  return `${sentence(field)} ${value ?? "not stated"}`;
+}

@@ -1,0 +1,67 @@
+/// The sections that need no more than a line for each entry: one component, and for each type what its line says.
+import type { HeardFragment, PagingFragment } from "../../types/viewer";
+import { usePages } from "../client";
+import common from "../documents/common.graphql?raw";
+import { Marks } from "../marks";
+import { Conflicts, type Entry, Said } from "../said";
+import { Section } from "../section";
+import { sentence, time } from "../words";
+
+export interface Line {
+  /** What it is. */
+  title: string;
+  /** What it says, in a sentence or two; empty where the title is all. */
+  words: string;
+  status: string | null;
+}
+
+type Plain = HeardFragment & { entries: { nodes: readonly Entry[]; pageInfo: PagingFragment } };
+
+/** One section: the fragment of the same name on the record, and how an entry of it reads. */
+export interface Kind<Key extends string, One> {
+  key: Key;
+  title: string;
+  /** The file in documents/, whose one fragment is called `fragment`. */
+  document: string;
+  fragment: string;
+  line: (entry: One) => Line;
+}
+
+export function PlainSection<Key extends string, One extends Entry>({
+  kind,
+  record,
+}: {
+  kind: Kind<Key, One>;
+  record: { [key in Key]?: Plain };
+}) {
+  const fragment = { name: kind.fragment, document: common + kind.document };
+  const [section, pages] = usePages<{ [key in Key]: Plain }, Key>(fragment, kind.key, record[kind.key]);
+  return (
+    <Section title={kind.title} id={kind.key} section={section} pages={pages}>
+      <ul class="facts">
+        {section?.entries.nodes.map((entry) => (
+          <PlainLine key={entry.id} entry={entry} line={kind.line(entry as One)} />
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+const UNREMARKABLE = new Set(["active", "completed", "current", "final", "finished", "available"]);
+
+function PlainLine({ entry, line }: { entry: Entry; line: Line }) {
+  const title = line.title || "Not named";
+  return (
+    <li class={entry.enteredInError ? "withdrawn" : undefined}>
+      <p>
+        <strong>{title}</strong> <Marks entry={entry} />
+        {line.status && !UNREMARKABLE.has(line.status) && <span class="tag grey">{sentence(line.status)}</span>}
+      </p>
+      {line.words && <p class="words">{line.words}</p>}
+      <p class="quiet">
+        {time(entry.when)} <Said entry={entry} label={title} />
+      </p>
+      <Conflicts entry={entry} />
+    </li>
+  );
+}
