@@ -22,6 +22,7 @@ const WORDS: Record<string, [title: string, todo: string]> = {
 };
 
 interface Failure {
+  code: string | null;
   title: string;
   todo: string;
   /** The gateway's own words. */
@@ -34,11 +35,11 @@ export function failure(error: CombinedError | undefined, fields: readonly strin
   const first = error.graphQLErrors.find(({ path }) => !path?.length || fields.includes(String(path[0])));
   if (first) {
     const [title, todo] = WORDS[String(first.extensions.code)] ?? ["The question could not be answered", "Ask again; if it stays so, tell whoever runs the gateway."];
-    return { title, todo, said: first.message };
+    return { code: String(first.extensions.code), title, todo, said: first.message };
   }
   if (!error.networkError) return null;
   const title = "The gateway could not be reached";
-  return { title, todo: "What is not on this page is not known. Check the network, then ask again.", said: "" };
+  return { code: null, title, todo: "What is not on this page is not known. Check the network, then ask again.", said: "" };
 }
 
 export function Problem({ title, todo, said }: Failure) {

@@ -13,6 +13,7 @@ import person from "./documents/person.graphql?raw";
 import record from "./documents/record.graphql?raw";
 import resuscitation from "./documents/resuscitation.graphql?raw";
 import { failure, Problem } from "./failure";
+import { SignIn } from "./find";
 import { Alerts } from "./first/alerts";
 import { Allergies } from "./first/allergies";
 import { Banner } from "./first/banner";
@@ -48,14 +49,17 @@ interface Parts {
 export function Record({ identifier, leave }: { identifier: Identifier; leave: () => void }) {
   const [turn, setTurn] = useState(0);
   const { data, error, waiting } = useQuery<Parts>(DOCUMENT, { identifier }, turn);
-  const shown = { ...data?.now, ...data?.patient }; // each part of the early answer until its full one is there
+  const refused = !waiting && data?.patient === null;
+  const shown: Partial<First> & Later = refused ? {} : { ...data?.now, ...data?.patient }; // early parts until their full ones are there
   const early = data?.patient?.sources === undefined;
-  const wrong = failure(error, waiting ? [] : data?.patient ? [] : ["patient", "now"]);
+  const wrong = failure(error, waiting ? [] : data?.patient ? ["patient"] : ["patient", "now"]); // what was early may mend
+  const again = () => setTurn(turn + 1);
   return (
     <Asked.Provider value={{ identifier, turn, waiting }}>
-      <Head leave={leave} again={() => setTurn(turn + 1)} shown={shown} early={early} waiting={waiting} turn={turn} />
+      <Head leave={leave} again={again} shown={shown} early={early} waiting={waiting} turn={turn} />
       <main id="main" tabIndex={-1} aria-busy={waiting}>
         {wrong && <Problem {...wrong} />}
+        {wrong?.code === "NOT_AUTHENTICATED" && <SignIn then={again} />}
         {shown.identifier ? <Page shown={shown as Later & T.PersonFragment} /> : waiting && <p>Asking ...</p>}
       </main>
     </Asked.Provider>

@@ -1,21 +1,21 @@
 /// Who said it: every entry opens to its sources, each one's own version, and what they disagree on.
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { FromFragment, SaidFragment } from "../types/viewer";
-import { joined, sentence, time, wall } from "./words";
 import { Fields, Value } from "./value";
+import { count, joined, polar, sentence, time, wall } from "./words";
 
 /** One source's own version: what every fact says of itself, and the fields of its type. */
 export type OwnVersion = { provenance: FromFragment };
 export type Entry = SaidFragment & { facts?: readonly OwnVersion[] };
 
-/** The names of the sources, as a button that opens what each of them said. */
-export function Said({ entry, label }: { entry: Entry; label: string }) {
+/** The names of the sources, or their number, as a button that opens what each of them said. */
+export function Said({ entry, label, counted = false }: { entry: Entry; label: string; counted?: boolean }) {
   const [open, setOpen] = useState(false);
   const names = [...new Set(entry.provenance.map(({ source }) => source.name))];
   return (
     <>
       <button class="said" aria-haspopup="dialog" onClick={() => setOpen(true)}>
-        {names.join(", ")}
+        {counted ? count(names.length, "source") : names.join(", ")}
         <span class="hidden">: what each says about {label}</span>
       </button>
       {open && <WhoSaid entry={entry} label={label} close={() => setOpen(false)} />}
@@ -56,7 +56,7 @@ export function Conflicts({ entry }: { entry: Pick<SaidFragment, "conflicts"> })
             {claims.map(({ source, factId, value }) => (
               <div key={factId}>
                 <dt>{source.name}</dt>
-                <dd>{value === null ? "Does not state it" : claim(value)}</dd>
+                <dd>{value === null ? "Does not state it" : polar(value)}</dd>
               </div>
             ))}
           </dl>
@@ -64,11 +64,6 @@ export function Conflicts({ entry }: { entry: Pick<SaidFragment, "conflicts"> })
       ))}
     </>
   );
-}
-
-/** A claim's value; the two polarities in words. */
-export function claim(value: string): string {
-  return value === "PRESENT" ? "Says that it is so" : value === "ABSENT" ? "Says that there is none" : value;
 }
 
 function Version({ version }: { version: OwnVersion }) {

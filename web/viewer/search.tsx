@@ -40,7 +40,7 @@ interface Stated {
 export function Search({ choose }: { choose: (identifier: Identifier) => void }) {
   const [stated, setStated] = useState<Stated | null>(null);
   const [turn, setTurn] = useState(0);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [problems, setProblems] = useState<{ problem: string; field: string }[]>([]);
   const { data, error, waiting } = useQuery<SearchQuery>(search + NAME, stated && { search: stated }, turn);
   const wrong = failure(error, ["patients"]);
   const ask = (event: Event) => {
@@ -48,25 +48,28 @@ export function Search({ choose }: { choose: (identifier: Identifier) => void })
     const form = new FormData(event.currentTarget as HTMLFormElement);
     const typed = (name: string) => String(form.get(name) ?? "").trim() || null;
     const family = typed("family");
-    setProblem(family ? null : "Enter a family name");
-    if (!family) return setStated(null);
-    setStated({ family, given: typed("given"), birthDate: typed("birthDate"), gender: typed("gender"), postalCode: typed("postalCode") });
+    const birthDate = dated(typed("day"), typed("month"), typed("year"));
+    const wrong = [];
+    if (!family) wrong.push({ problem: "Enter a family name", field: "family" });
+    if (birthDate === undefined) wrong.push({ problem: "Enter a date of birth with day, month and year, such as 14 6 1968", field: "day" });
+    setProblems(wrong);
+    if (!family || birthDate === undefined) return setStated(null);
+    setStated({ family, given: typed("given"), birthDate, gender: typed("gender"), postalCode: typed("postalCode") });
     setTurn(turn + 1);
   };
+  const noFamily = problems.find(({ field }) => field === "family")?.problem ?? null;
   return (
     <form class="card" onSubmit={ask} noValidate>
       <h2>By name and date of birth</h2>
-      {problem && <ErrorSummary problems={[{ problem, field: "family" }]} />}
+      {problems.length > 0 && <ErrorSummary problems={problems} />}
       <div class="fields">
-        <Field id="family" label="Family name" problem={problem}>
-          <input id="family" name="family" autoComplete="off" aria-describedby="family-problem" aria-invalid={problem !== null} />
+        <Field id="family" label="Family name" problem={noFamily}>
+          <input id="family" name="family" autoComplete="off" aria-describedby="family-problem" aria-invalid={noFamily !== null} />
         </Field>
         <Field id="given" label="Given name">
           <input id="given" name="given" autoComplete="off" />
         </Field>
-        <Field id="birthDate" label="Date of birth">
-          <input id="birthDate" name="birthDate" type="date" autoComplete="off" />
-        </Field>
+        <BirthDate problem={problems.find(({ field }) => field === "day")?.problem ?? null} />
         <Field id="gender" label="Gender">
           <select id="gender" name="gender">
             <option value="">Not stated</option>
@@ -87,6 +90,33 @@ export function Search({ choose }: { choose: (identifier: Identifier) => void })
       </div>
     </form>
   );
+}
+
+/** Three fields, as the NHS asks for a date: a browser's own date field writes it in its own order. */
+function BirthDate({ problem }: { problem: string | null }) {
+  return (
+    <fieldset class={problem ? "field wrong" : "field"}>
+      <legend>
+        <strong>Date of birth</strong>
+      </legend>
+      {problem && <span class="wrong-words">Error: {problem}</span>}
+      <div class="fields">
+        {["Day", "Month", "Year"].map((part) => (
+          <Field key={part} id={part.toLowerCase()} label={part}>
+            <input id={part.toLowerCase()} name={part.toLowerCase()} inputMode="numeric" autoComplete="off" />
+          </Field>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+/** ISO 8601; null where nothing was typed, undefined where it is no date. */
+function dated(day: string | null, month: string | null, year: string | null): string | null | undefined {
+  if (!day && !month && !year) return null;
+  const date = `${year}-${month?.padStart(2, "0")}-${day?.padStart(2, "0")}`;
+  const read = new Date(`${date}T00:00:00Z`);
+  return !Number.isNaN(read.getTime()) && read.toISOString().startsWith(date) ? date : undefined;
 }
 
 function Found({ result, choose }: { result: Result; choose: (identifier: Identifier) => void }) {

@@ -1,5 +1,5 @@
 /// Any value of a fact as it was stated, by its shape: concepts with their codes, times, amounts, people, lists.
-import { joined, period, sentence, spoken, time } from "./words";
+import { joined, period, polar, sentence, spoken, time } from "./words";
 
 type Shape = { [field: string]: unknown };
 
@@ -55,7 +55,7 @@ export function Value({ value }: { value: unknown }) {
   }
   if (typeof value === "boolean") return <>{value ? "Yes" : "No"}</>;
   if (value === null || value === undefined) return <>Not stated</>;
-  return typeof value === "object" ? <Structured value={value as Shape} /> : <>{String(value)}</>;
+  return typeof value === "object" ? <Structured value={value as Shape} /> : <>{polar(String(value))}</>;
 }
 
 function Structured({ value }: { value: Shape }) {

@@ -84,6 +84,11 @@ export function sentence(code: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** The two polarities in words; anything else as it is. */
+export function polar(value: string): string {
+  return value === "PRESENT" ? "Says that it is so" : value === "ABSENT" ? "Says that there is none" : value;
+}
+
 /** Without what is empty, joined: what a line says, in one string. */
 export function joined(parts: readonly (string | null | undefined | false)[], between = ", "): string {
   return parts.filter(Boolean).join(between);

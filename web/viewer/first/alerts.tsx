@@ -47,10 +47,10 @@ function Alert({ flag, over = false }: { flag: Flag; over?: boolean }) {
       <p class="quiet">
         {owners(flag).map((owner) => (
           <span key={owner.name}>
-            <Owner owner={owner} />.{" "}
+            <Owner owner={owner} />,{" "}
           </span>
         ))}
-        {joined([period(flag.period), reviewed(flag)])}. <Said entry={flag} label={text} />
+        {joined([period(flag.period), reviewed(flag)])} <Said entry={flag} label={text} />
       </p>
     </div>
   );
@@ -63,7 +63,7 @@ function Owner({ owner }: { owner: PartyFragment }) {
       {owner.telecom.map((way) => (
         <span key={way.value}>
           {" "}
-          <Contact value={{ ...way }} />
+          <Contact value={{ ...way, use: null }} />
         </span>
       ))}
     </>

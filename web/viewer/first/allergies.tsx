@@ -26,9 +26,8 @@ export function Allergies({ record }: { record: Partial<AllergiesFragment> }) {
               {entry.clinicalStatus && entry.clinicalStatus !== "active" && (
                 <span class="tag grey">{sentence(entry.clinicalStatus)}</span>
               )}
-            </p>
-            <p class="quiet">
-              {joined([reaction(entry), certainty(entry), recorded(entry)])} <Said entry={entry} label={named(entry)} />
+              <span class="quiet">{joined([reaction(entry), certainty(entry), recorded(entry)])}</span>{" "}
+              <Said entry={entry} label={named(entry)} />
             </p>
             <Disputed entry={entry} />
           </li>
@@ -51,7 +50,8 @@ function named({ code, polarity }: Allergy): string {
   return polarity === "ABSENT" ? `Says there is none: “${display}”` : display;
 }
 
-function reaction({ reactions }: Allergy): string {
+function reaction({ reactions, polarity }: Allergy): string | null {
+  if (polarity === "ABSENT") return null;
   const said = reactions.map(({ manifestations, severity, description }) =>
     joined([joined(manifestations.map(({ display }) => display)), description, severity]),
   );
@@ -63,27 +63,26 @@ function certainty({ verificationStatus, polarity }: Allergy): string | null {
   return verificationStatus ?? "certainty not stated";
 }
 
-/** Both sides of each conflict, with who is on which. */
+/** What others say against it, and who; what the entry's own sources say stands above. */
 function Disputed({ entry }: { entry: Allergy }) {
+  if (entry.conflicts.length === 0) return null;
   return (
-    <>
-      {entry.conflicts.map(({ field, claims }) => {
-        const values = [...new Set(claims.map(({ value }) => value))];
-        const sides = values.map((value) => {
-          const who = claims.filter((claim) => claim.value === value).map(({ source }) => source.name);
-          return `${said(field, value)}: ${[...new Set(who)].join(", ")}`;
-        });
-        return (
-          <p class="disputed" key={field}>
-            <strong>Sources disagree.</strong> {sides.join(". ")}.
-          </p>
-        );
-      })}
-    </>
+    <p class="disputed">
+      <strong>Sources disagree.</strong> {entry.conflicts.map((conflict) => against(entry, conflict)).join(" ")}
+    </p>
   );
 }
 
-function said(field: string, value: string | null): string {
-  if (field === "polarity") return value === "ABSENT" ? "None, say" : "An allergy, say";
-  return `${sentence(field)} ${value ?? "not stated"}`;
+function against(entry: Allergy, { field, claims }: Allergy["conflicts"][number]): string {
+  const own = new Set(entry.facts.map(({ id }) => id));
+  const mine = claims.find(({ factId }) => own.has(factId))?.value ?? "not stated";
+  const others = claims.filter(({ factId, value }) => !own.has(factId) && value !== mine);
+  const values = [...new Set(others.map(({ value }) => value ?? "not stated"))];
+  const sides = values.map((value) => {
+    const sources = others.filter((claim) => (claim.value ?? "not stated") === value).map(({ source }) => source.name);
+    const who = [...new Set(sources)].join(", ");
+    if (field !== "polarity") return `${value} in ${who}`;
+    return value === "ABSENT" ? `None known, say: ${who}` : `There are allergies, say: ${who}`;
+  });
+  return field === "polarity" ? `${joined(sides)}.` : `${sentence(field)} ${mine} here, ${joined(sides)}.`;
 }

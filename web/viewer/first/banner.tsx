@@ -26,8 +26,8 @@ export function Banner({ record }: { record: PersonFragment & Partial<SourcesFra
         </Item>
         {others(record).length > 0 && <Item name="Other NHS number">{others(record).map(nhsNumber).join(", ")}</Item>}
         <Item name="GP practice">{practice(patient)}</Item>
-        <Item name="Said by">
-          <Said entry={patient} label="the person’s details" />
+        <Item name="According to">
+          <Said entry={patient} label="the person’s details" counted />
         </Item>
       </dl>
       <Deceased patient={patient} />
