@@ -5,9 +5,11 @@ import subprocess
 
 import pytest
 
+from adapters.demo import SECRETS
 from gateway.pages import Pages
 from tests.browser.webdriver import missing
 from tests.graphql.clients import WEB, installed
+from tests.graphql.conftest import DESK, WARD
 
 BUILD_S = 300
 
@@ -23,3 +25,10 @@ def built_pages() -> Pages:
     pages = Pages()
     assert pages.viewer is not None
     return pages
+
+
+@pytest.fixture
+def viewer(built_pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that look at the viewer over the whole estate: the page is built, and the estate's secrets are set."""
+    for name, value in {**SECRETS, "TEST_WARD_TOKEN": WARD, "TEST_DESK_TOKEN": DESK}.items():
+        monkeypatch.setenv(name, value)

@@ -44,6 +44,11 @@ function Alert({ flag, over = false }: { flag: Flag; over?: boolean }) {
         <strong>{text}</strong> <Marks entry={flag} />
         {over && flag.status && <span class="tag grey">{sentence(flag.status)}</span>}
       </p>
+      {otherwise(flag, text).map(([source, words]) => (
+        <p key={words}>
+          {words} <span class="quiet">({source})</span>
+        </p>
+      ))}
       <p class="quiet">
         {owners(flag).map((owner) => (
           <span key={owner.name}>
@@ -54,6 +59,12 @@ function Alert({ flag, over = false }: { flag: Flag; over?: boolean }) {
       </p>
     </div>
   );
+}
+
+/** What sources say of the same alert in other words: often that is what to do. */
+function otherwise({ facts }: Flag, shown: string): [source: string, words: string][] {
+  const all = facts.map(({ provenance, code }): [string, string] => [provenance.source.name, code?.display ?? shown]);
+  return all.filter(([, words], place) => words !== shown && all.findIndex((other) => other[1] === words) === place);
 }
 
 function Owner({ owner }: { owner: PartyFragment }) {

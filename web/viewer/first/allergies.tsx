@@ -58,9 +58,11 @@ function reaction({ reactions, polarity }: Allergy): string | null {
   return joined(said, "; ") || "Reaction not stated";
 }
 
-function certainty({ verificationStatus, polarity }: Allergy): string | null {
+/** Every certainty that one of its sources states: the surest is not preferred. */
+function certainty({ facts, polarity }: Allergy): string | null {
   if (polarity === "ABSENT") return null;
-  return verificationStatus ?? "certainty not stated";
+  const stated = facts.map(({ verificationStatus }) => verificationStatus).filter((one) => one !== null);
+  return [...new Set(stated)].join(" or ") || "certainty not stated";
 }
 
 /** What others say against it, and who; what the entry's own sources say stands above. */

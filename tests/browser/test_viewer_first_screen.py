@@ -1,0 +1,145 @@
+"""What a ward sister reads at ten past two without scrolling, and what she is told of those who have not answered."""
+
+import asyncio
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.browser.looks import keep_looks
+from tests.browser.viewer import LEDGER, ask, looking, on_first_screen, patient_enough, shown, text_of, whole
+from tests.browser.webdriver import Browser
+from tests.graphql.conftest import MICHAEL, started
+
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+HELD = "Community mental health records"
+NONE_KNOWN, NOT_RECORDED = "9991830006", "9996502007"
+
+
+pytestmark = pytest.mark.usefixtures("viewer")
+
+
+def said(iso: str) -> str:
+    """A date as the page writes it: 14 Jun 1967."""
+    day = date.fromisoformat(iso[:10])
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+async def test_twelve_questions_of_a_ward_sister_are_answered_on_the_first_screen(tmp_path: Path) -> None:
+    born = date.fromisoformat(LEDGER["pds:Patient/9994071009"]["birthDate"])
+    today = datetime.now(tz=UTC).astimezone().date()
+    years = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+    flag, plan = LEDGER["cmht:Flag/3107"], LEDGER["epr:CarePlan/cp-respect"]
+    overdue = today > date.fromisoformat(flag["review"])
+    checklist = [
+        ("1 name", "h1", "QUILLFEATHER, Michael"),
+        ("2 date of birth", ".banner", said(born.isoformat())),
+        ("3 age", ".banner", f"({years} years)"),
+        ("4 NHS number", ".banner", "999 407 1009"),
+        ("4 and its status", ".banner", "Verified by the authority"),
+        ("5 penicillin", "#allergies", "Allergy to penicillin"),
+        ("5 and who denies it", "#allergies li:first-child .disputed", "None known, say:"),
+        ("5 the one", "#allergies li:first-child .disputed", "Diabetes clinic register"),
+        ("5 and the other", "#allergies li:first-child .disputed", "Community mental health records"),
+        ("5 how sure they are", "#allergies li:first-child", "confirmed or unconfirmed"),
+        ("6 latex", "#allergies", "Allergy to Hevea brasiliensis latex protein"),
+        ("6 others", "#allergies", "Says there is none: “No known allergies”"),
+        ("7 alert", "#alerts", "Anxiety can look like aggression"),
+        ("7 and what to do", "#alerts", "Speak slowly, offer a quiet room, call the team before security."),
+        ("8 its owner", "#alerts", flag["author"]),
+        ("8 and telephone", "#alerts a[href^='tel:']", flag["contact"]),
+        ("9 its review", "#alerts", f"review overdue since {said(flag['review'])}" if overdue else said(flag["review"])),
+        ("10 resuscitation", "#resuscitation", plan["title"]),
+        ("10 its words", "#resuscitation", "For attempted resuscitation."),
+        ("10 its date", "#resuscitation", said(plan["when"])),
+        ("10 its source", "#resuscitation button", "Ravensbrook Hospital EPR"),
+        ("11 next of kin", "#next-of-kin", "sister"),
+        ("11 and telephone", "#next-of-kin a[href='tel:07700900182']", "07700 900182"),
+        ("12 how many answered", "#completeness", "of 14 sources answered completely"),
+        ("12 who did not and why", "#completeness", "Port Sallow Liver Unit (not reached"),
+    ]
+
+    def look(page: Browser) -> tuple[list[str], list[str]]:
+        shown(page)
+        unanswered = [question for question, css, words in checklist if not on_first_screen(page, css, words)]
+        keep_looks(page, "viewer-record")
+        return unanswered, page.console()
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        gateway.faults["liver"].down = True
+        unanswered, complaints = await looking(gateway, look)
+    assert unanswered == []
+    assert complaints == []
+
+
+async def test_what_has_arrived_is_painted_before_the_last_source_answers_and_fills_when_it_does(
+    tmp_path: Path,
+) -> None:
+    loop = asyncio.get_running_loop()
+    held = asyncio.Event()
+
+    def look(page: Browser) -> tuple[str, str, str, str]:
+        ask(page)
+        page.find_text("#allergies", "Allergy to penicillin")
+        page.find_text("header", "1 source still to answer")
+        before, who = text_of(page, "#allergies"), text_of(page, "#completeness")
+        assert not held.is_set()
+        loop.call_soon_threadsafe(held.set)
+        whole(page)
+        return before, who, text_of(page, "#allergies"), text_of(page, "#completeness")
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        gateway.faults["cmht"].hold = held
+        before, who, after, who_after = await looking(gateway, look)
+    assert f"{HELD} (still waiting)" in before
+    assert f"{HELD} (still waiting)" in who
+    assert "No known allergies" not in before, "the held source alone says so"
+    assert f"Says there is none: “No known allergies” 17 Mar 2022 {HELD}" in after
+    assert "still waiting" not in after + who_after
+
+
+async def test_none_known_not_recorded_and_not_reached_are_three_different_sentences(tmp_path: Path) -> None:
+    def look(page: Browser) -> list[str]:
+        said_of = []
+        for number in (NONE_KNOWN, NOT_RECORDED):
+            shown(page, number)
+            said_of.append(text_of(page, "#allergies"))
+            page.find("header button").click()
+        gateway.faults["gp"].down = True
+        gateway.service.cache.__init__(gateway.service.config.gateway.cache_bytes)  # type: ignore[misc]
+        shown(page, NOT_RECORDED)
+        return [*said_of, text_of(page, "#allergies"), text_of(page, "#resuscitation")]
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        none_known, not_recorded, not_reached, resuscitation = await looking(gateway, look)
+    assert "None known: somebody stated that there is none" in none_known
+    assert "Says there is none: “No known allergy”" in none_known
+    assert "Not recorded: the sources answered and hold nothing" in not_recorded
+    assert "Not known: a source could not be reached or read" in not_reached
+    assert "Tallow Yard Surgery, GP record (not reached)" in not_reached
+    for other in (not_recorded, not_reached):
+        assert "None known" not in other
+    assert "No resuscitation decision was found in the sources that answered" in resuscitation
+
+
+async def test_a_restricted_persons_banner_names_the_number_and_says_that_nothing_is_shown(tmp_path: Path) -> None:
+    def look(page: Browser) -> tuple[str, str]:
+        shown(page, "9998843006")
+        return text_of(page, ".banner"), text_of(page, "main")
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        banner, everything = await looking(gateway, look)
+    assert banner == "999 884 3006 This person’s record is restricted: who and where they are is not shown."
+    assert "None known" not in everything
+
+
+async def test_the_number_never_stands_in_an_address_and_nothing_is_kept_in_the_browser(tmp_path: Path) -> None:
+    def look(page: Browser) -> tuple[list[str], list[int]]:
+        shown(page)
+        kept = page.run("return [localStorage.length, sessionStorage.length, document.cookie.length]")
+        return [page.run("return location.href"), *(one.url for one in page.sent())], kept
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        addresses, kept = await looking(gateway, look)
+    assert [address for address in addresses if MICHAEL in address] == []
+    assert kept == [0, 0, 0]
