@@ -53,6 +53,7 @@ async def test_an_unknown_number_is_said_in_words_that_say_what_to_do(tmp_path: 
     def look(page: Browser) -> tuple[str, str]:
         ask(page, UNKNOWN)
         page.find_text("main", "Nobody is known by this number")
+        page.find_text("header", "There is no complete answer")
         keep(page, "viewer-unknown")
         unknown = text_of(page, "main")
         page.find("header button").click()
@@ -134,7 +135,9 @@ async def test_a_token_opens_the_record_and_what_it_may_not_see_leaves_no_trace(
 async def test_a_gateway_that_is_gone_is_said_and_leaves_nothing_that_looks_like_an_answer(tmp_path: Path) -> None:
     def look(page: Browser) -> str:
         page.devtools("Network.enable")
-        page.devtools("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+        page.devtools(
+            "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
+        )
         ask(page)
         page.find_text("main", "The gateway could not be reached")
         return text_of(page, "main")

@@ -35,6 +35,7 @@ async def test_both_screens_and_a_dialog_have_nothing_serious_against_wcag_in_li
         page.find("dialog[open]")
         keep(page, "viewer-said")
         judge("said")
+        page.press("Escape")
         return wrong, page.console()
 
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
@@ -86,14 +87,18 @@ async def test_each_sources_own_version_stands_beside_the_others_down_to_the_ori
 
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
         record = await gateway.record(selection)
-        (entry,) = [one for one in record["allergies"]["entries"]["nodes"] if one["code"]["display"] == "Allergy to penicillin"]
+        (entry,) = [
+            one for one in record["allergies"]["entries"]["nodes"] if one["code"]["display"] == "Allergy to penicillin"
+        ]
         conflict, versions = await looking(gateway, look)
     assert len(versions) == len(entry["facts"]) == 2
     for fact in entry["facts"]:
         origin = fact["provenance"]
         (version,) = [text for text in versions if origin["source"]["name"] in text.splitlines()[0]]
         exact = (origin["nativeId"], origin["recordHash"], origin["author"]["name"], fact["verificationStatus"])
-        assert [word for word in (*exact, f"SNOMED CT {fact['code']['codings'][0]['code']}") if word not in version] == []
+        assert [
+            word for word in (*exact, f"SNOMED CT {fact['code']['codings'][0]['code']}") if word not in version
+        ] == []
     for source in ("Community mental health records", "Diabetes clinic register"):
         assert f"{source} Says that there is none" in conflict
     assert "Ravensbrook Hospital EPR Says that it is so" in conflict
@@ -114,14 +119,26 @@ async def test_a_telephone_needs_no_scrolling_to_the_side_and_paper_has_the_firs
         buttons = page.run(
             "return [...document.querySelectorAll('button:not(.said)')].filter((one) => one.checkVisibility()).length"
         )
-        return {"find": find, "record": record, "paper": " ".join(paper.split()), "buttons": buttons, "pdf": page.printed()}
+        return {
+            "find": find,
+            "record": record,
+            "paper": " ".join(paper.split()),
+            "buttons": buttons,
+            "pdf": page.printed(),
+        }
 
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
         seen = await looking(gateway, look)
     assert seen["find"] == [390, 390]
     assert seen["record"] == [390, 390]
     assert re.search(r"As at \d{1,2} \w{3} \d{4}, \d\d:\d\d", seen["paper"])
-    for words in ("QUILLFEATHER, Michael", "Allergy to penicillin", "Sources disagree.", "ReSPECT plan", "07700 900182"):
+    for words in (
+        "QUILLFEATHER, Michael",
+        "Allergy to penicillin",
+        "Sources disagree.",
+        "ReSPECT plan",
+        "07700 900182",
+    ):
         assert words in seen["paper"]
     assert seen["buttons"] == 0
     assert seen["pdf"].startswith(b"%PDF")
@@ -147,5 +164,10 @@ async def test_of_five_thousand_facts_a_page_of_each_is_shown_with_its_place_and
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
         most, later, places, firsts = await looking(gateway, look)
     assert max(most, later) <= MOST_ROWS
-    assert places == ["Showing 1 to 10 of 60", "Showing 11 to 20 of 60", "Showing 21 to 30 of 60", "Showing 11 to 20 of 60"]
+    assert places == [
+        "Showing 1 to 10 of 60",
+        "Showing 11 to 20 of 60",
+        "Showing 21 to 30 of 60",
+        "Showing 11 to 20 of 60",
+    ]
     assert len(set(firsts)) == 3

@@ -5,7 +5,9 @@ import { Find } from "./find";
 import { Record } from "./record";
 
 export function App() {
-  const [identifier, setIdentifier] = useState<Identifier | null>((history.state as Identifier | null) ?? fromFragment());
+  const [identifier, setIdentifier] = useState<Identifier | null>(
+    (history.state as Identifier | null) ?? fromFragment(),
+  );
   useEffect(() => {
     const back = (event: PopStateEvent) => setIdentifier(event.state as Identifier | null);
     addEventListener("popstate", back);

@@ -2,6 +2,7 @@
 import { Client, type CombinedError, fetchExchange, type OperationResult } from "@urql/core";
 import { createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
+import { complete } from "./fragments";
 
 /** Kept in memory alone: on a shared workstation nothing must outlive the page. */
 let token = "";
@@ -79,8 +80,9 @@ export function usePages<Record extends object, Key extends keyof Record>(
   const [turned, setTurned] = useState<{ after: string; before: number }[]>([]);
   useEffect(() => setTurned([]), [turn, identifier]);
   const here = turned.at(-1);
-  const document = `query Page($identifier: IdentifierInput!, $after: String) {
-    patient(identifier: $identifier) { ...${fragment.name} } }\n${fragment.document}`;
+  const document = complete(
+    `query Page($identifier: IdentifierInput!, $after: String) { patient(identifier: $identifier) { ...${fragment.name} } }\n${fragment.document}`,
+  );
   const answer = useQuery<{ patient: Record }>(document, here ? { identifier, after: here.after } : null, turn);
   const section = (here ? (answer.data?.patient?.[key] ?? undefined) : first) as (Record[Key] & Connection) | undefined;
   const before = here?.before ?? 0;
@@ -92,7 +94,9 @@ export function usePages<Record extends object, Key extends keyof Record>(
       busy: here !== undefined && answer.waiting,
       failed: here !== undefined && !answer.waiting && section === undefined,
       ...(here && { previous: () => setTurned(turned.slice(0, -1)) }),
-      ...(end && { next: () => setTurned([...turned, { after: end, before: before + section!.entries.nodes.length }]) }),
+      ...(end && {
+        next: () => setTurned([...turned, { after: end, before: before + section!.entries.nodes.length }]),
+      }),
     },
   ];
 }

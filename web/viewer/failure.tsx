@@ -34,12 +34,20 @@ export function failure(error: CombinedError | undefined, fields: readonly strin
   if (!error) return null;
   const first = error.graphQLErrors.find(({ path }) => !path?.length || fields.includes(String(path[0])));
   if (first) {
-    const [title, todo] = WORDS[String(first.extensions.code)] ?? ["The question could not be answered", "Ask again; if it stays so, tell whoever runs the gateway."];
+    const [title, todo] = WORDS[String(first.extensions.code)] ?? [
+      "The question could not be answered",
+      "Ask again; if it stays so, tell whoever runs the gateway.",
+    ];
     return { code: String(first.extensions.code), title, todo, said: first.message };
   }
   if (!error.networkError) return null;
   const title = "The gateway could not be reached";
-  return { code: null, title, todo: "What is not on this page is not known. Check the network, then ask again.", said: "" };
+  return {
+    code: null,
+    title,
+    todo: "What is not on this page is not known. Check the network, then ask again.",
+    said: "",
+  };
 }
 
 export function Problem({ title, todo, said }: Failure) {

@@ -32,7 +32,14 @@ function ByNumber({ choose }: { choose: (identifier: Identifier) => void }) {
       <h2>By NHS number</h2>
       {problem && <ErrorSummary problems={[{ problem, field: "number" }]} />}
       <Field id="number" label="NHS number" hint="10 digits, such as 999 123 4567" problem={problem}>
-        <input id="number" ref={field} inputMode="numeric" autoComplete="off" aria-describedby="number-hint number-problem" aria-invalid={problem !== null} />
+        <input
+          id="number"
+          ref={field}
+          inputMode="numeric"
+          autoComplete="off"
+          aria-describedby="number-hint number-problem"
+          aria-invalid={problem !== null}
+        />
       </Field>
       <button class="main">Show the record</button>
     </form>

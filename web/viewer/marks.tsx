@@ -38,7 +38,8 @@ const OWN = new Set(["__typename", "id", "provenance", "identifiers", "notes", "
 /** The fields that two sources of one entry both state, and not the same; a coded term may be worded as each likes. */
 export function differing(facts: readonly object[]): string[] {
   const fields = Object.keys(facts[0] ?? {}).filter((name) => !OWN.has(name));
-  const values = (name: string) => facts.map((fact) => plain((fact as { [field: string]: unknown })[name])).filter((said) => said !== "");
+  const values = (name: string) =>
+    facts.map((fact) => plain((fact as { [field: string]: unknown })[name])).filter((said) => said !== "");
   return fields.filter((name) => new Set(values(name)).size > 1).map((name) => sentence(name).toLowerCase());
 }
 

@@ -1,11 +1,10 @@
 /// One person's record: one query, whose parts are painted as they arrive.
 import { useEffect, useState } from "preact/hooks";
 import type * as T from "../types/viewer";
-import { Asked, type Identifier, useQuery } from "./client";
+import { type Answer, Asked, type Identifier, useQuery } from "./client";
 import alerts from "./documents/alerts.graphql?raw";
 import allergies from "./documents/allergies.graphql?raw";
 import members from "./documents/care-team-members.graphql?raw";
-import common from "./documents/common.graphql?raw";
 import conditions from "./documents/conditions.graphql?raw";
 import links from "./documents/links.graphql?raw";
 import people from "./documents/people.graphql?raw";
@@ -19,6 +18,7 @@ import { Allergies } from "./first/allergies";
 import { Banner } from "./first/banner";
 import { Living, NextOfKin } from "./first/people";
 import { Resuscitation } from "./first/resuscitation";
+import { complete } from "./fragments";
 import { CareTeam } from "./sections/care-team";
 import { Conditions } from "./sections/conditions";
 import { DOCUMENTS, KINDS } from "./sections/kinds";
@@ -26,18 +26,39 @@ import { PlainSection } from "./sections/plain";
 import { Completeness, Sources } from "./sources";
 import { count, wall } from "./words";
 
-const DOCUMENT = [
-  record, common, person, allergies, alerts, resuscitation, people, links, members, conditions, ...DOCUMENTS
-].join("\n");
+const DOCUMENT = complete(
+  [record, person, allergies, alerts, resuscitation, people, links, members, conditions, ...DOCUMENTS].join("\n"),
+);
 
-type First = T.PersonFragment & T.SourcesFragment & T.AllergiesFragment & T.AlertsFragment & T.ResuscitationFragment & T.KinFragment & T.LivingFragment;
+type First = T.PersonFragment &
+  T.SourcesFragment &
+  T.AllergiesFragment &
+  T.AlertsFragment &
+  T.ResuscitationFragment &
+  T.KinFragment &
+  T.LivingFragment;
 
 /** A section is left out until it has arrived. */
 type Later = Partial<
-  First & T.LinksFragment & T.CareTeamMembersFragment & T.ConditionsFragment & T.EncountersFragment & T.AppointmentsFragment &
-    T.ReferralsFragment & T.DiagnosticReportsFragment & T.ImagingStudiesFragment & T.ProceduresFragment & T.ImmunizationsFragment &
-    T.DocumentsFragment & T.CarePlansFragment & T.AssessmentsFragment & T.SocialHistoryFragment & T.CareTeamsFragment &
-    T.RelatedPersonsFragment & T.ConsentsFragment & T.CommunicationsFragment
+  First &
+    T.LinksFragment &
+    T.CareTeamMembersFragment &
+    T.ConditionsFragment &
+    T.EncountersFragment &
+    T.AppointmentsFragment &
+    T.ReferralsFragment &
+    T.DiagnosticReportsFragment &
+    T.ImagingStudiesFragment &
+    T.ProceduresFragment &
+    T.ImmunizationsFragment &
+    T.DocumentsFragment &
+    T.CarePlansFragment &
+    T.AssessmentsFragment &
+    T.SocialHistoryFragment &
+    T.CareTeamsFragment &
+    T.RelatedPersonsFragment &
+    T.ConsentsFragment &
+    T.CommunicationsFragment
 >;
 
 /** What the query brings, part by part: `now` early, `patient` in full. */
@@ -48,15 +69,15 @@ interface Parts {
 
 export function Record({ identifier, leave }: { identifier: Identifier; leave: () => void }) {
   const [turn, setTurn] = useState(0);
-  const { data, error, waiting } = useQuery<Parts>(DOCUMENT, { identifier }, turn);
+  const answer = useQuery<Parts>(DOCUMENT, { identifier }, turn);
+  const { data, error, waiting } = answer;
   const refused = !waiting && data?.patient === null;
   const shown: Partial<First> & Later = refused ? {} : { ...data?.now, ...data?.patient }; // early parts until their full ones are there
-  const early = data?.patient?.sources === undefined;
   const wrong = failure(error, waiting ? [] : data?.patient ? ["patient"] : ["patient", "now"]); // what was early may mend
   const again = () => setTurn(turn + 1);
   return (
     <Asked.Provider value={{ identifier, turn, waiting }}>
-      <Head leave={leave} again={again} shown={shown} early={early} waiting={waiting} turn={turn} />
+      <Head leave={leave} again={again} progress={progressOf(answer)} waiting={waiting} turn={turn} />
       <main id="main" tabIndex={-1} aria-busy={waiting}>
         {wrong && <Problem {...wrong} />}
         {wrong?.code === "NOT_AUTHENTICATED" && <SignIn then={again} />}
@@ -69,23 +90,20 @@ export function Record({ identifier, leave }: { identifier: Identifier; leave: (
 interface HeadProps {
   leave: () => void;
   again: () => void;
-  shown: Later;
-  early: boolean;
+  /** What is still to come, for those who cannot see it arrive. */
+  progress: string;
   waiting: boolean;
   turn: number;
 }
 
-/** What is above the record: the way back, how old this is, and, for those who cannot see it, what is still to come. */
-function Head({ leave, again, shown, early, waiting, turn }: HeadProps) {
+/** What is above the record: the way back, what is still to come, and how old this is. */
+function Head({ leave, again, progress, waiting, turn }: HeadProps) {
   const [at, setAt] = useState(() => new Date());
   useEffect(() => setAt(new Date()), [turn]);
-  const pending = shown.sources?.filter(({ state }) => state === "PENDING").length ?? 0;
   return (
     <header>
       <button onClick={leave}>Find another person</button>
-      <p role="status">
-        {waiting && early ? (pending > 0 ? `${count(pending, "source")} still to answer` : "Asking the sources") : waiting ? "Sections are still arriving" : "All parts have arrived"}
-      </p>
+      <p role="status">{progress}</p>
       <p class="as-at">
         As at <time>{wall(at)}</time>
       </p>
@@ -94,6 +112,13 @@ function Head({ leave, again, shown, early, waiting, turn }: HeadProps) {
       </button>
     </header>
   );
+}
+
+function progressOf({ data, error, waiting }: Answer<Parts>): string {
+  if (!waiting) return error && !data?.patient?.sources ? "There is no complete answer" : "All parts have arrived";
+  if (data?.patient?.sources) return "Sections are still arriving";
+  const pending = data?.now?.sources.filter(({ state }) => state === "PENDING").length ?? 0;
+  return pending > 0 ? `${count(pending, "source")} still to answer` : "Asking the sources";
 }
 
 function Page({ shown }: { shown: Later & T.PersonFragment }) {

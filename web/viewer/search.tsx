@@ -3,11 +3,11 @@ import { useState } from "preact/hooks";
 import type { MatchGrade, PatientSearchStatus } from "../types/schema";
 import type { SearchQuery } from "../types/viewer";
 import { type Identifier, useQuery } from "./client";
-import common from "./documents/common.graphql?raw";
 import search from "./documents/search.graphql?raw";
 import { evidence } from "./evidence";
 import { failure, Problem } from "./failure";
 import { ErrorSummary, Field } from "./find";
+import { complete } from "./fragments";
 import { whoWasNotHeard } from "./silence";
 import { joined, listed, nhsNumber, time } from "./words";
 
@@ -15,7 +15,7 @@ type Result = SearchQuery["patients"];
 type Candidate = Result["candidates"][number];
 
 const NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number";
-const NAME = /fragment Name on [^}]*}/.exec(common)![0];
+const DOCUMENT = complete(search);
 
 const STATUS: Record<PatientSearchStatus, string> = {
   NONE: "Nobody was found",
@@ -41,7 +41,7 @@ export function Search({ choose }: { choose: (identifier: Identifier) => void })
   const [stated, setStated] = useState<Stated | null>(null);
   const [turn, setTurn] = useState(0);
   const [problems, setProblems] = useState<{ problem: string; field: string }[]>([]);
-  const { data, error, waiting } = useQuery<SearchQuery>(search + NAME, stated && { search: stated }, turn);
+  const { data, error, waiting } = useQuery<SearchQuery>(DOCUMENT, stated && { search: stated }, turn);
   const wrong = failure(error, ["patients"]);
   const ask = (event: Event) => {
     event.preventDefault();
@@ -51,7 +51,8 @@ export function Search({ choose }: { choose: (identifier: Identifier) => void })
     const birthDate = dated(typed("day"), typed("month"), typed("year"));
     const wrong = [];
     if (!family) wrong.push({ problem: "Enter a family name", field: "family" });
-    if (birthDate === undefined) wrong.push({ problem: "Enter a date of birth with day, month and year, such as 14 6 1968", field: "day" });
+    if (birthDate === undefined)
+      wrong.push({ problem: "Enter a date of birth with day, month and year, such as 14 6 1968", field: "day" });
     setProblems(wrong);
     if (!family || birthDate === undefined) return setStated(null);
     setStated({ family, given: typed("given"), birthDate, gender: typed("gender"), postalCode: typed("postalCode") });
@@ -64,7 +65,13 @@ export function Search({ choose }: { choose: (identifier: Identifier) => void })
       {problems.length > 0 && <ErrorSummary problems={problems} />}
       <div class="fields">
         <Field id="family" label="Family name" problem={noFamily}>
-          <input id="family" name="family" autoComplete="off" aria-describedby="family-problem" aria-invalid={noFamily !== null} />
+          <input
+            id="family"
+            name="family"
+            autoComplete="off"
+            aria-describedby="family-problem"
+            aria-invalid={noFamily !== null}
+          />
         </Field>
         <Field id="given" label="Given name">
           <input id="given" name="given" autoComplete="off" />
@@ -128,7 +135,16 @@ function Found({ result, choose }: { result: Result; choose: (identifier: Identi
       {result.completeness !== "COMPLETE" && <p class="silence">Somebody may be missing. {missing}.</p>}
       {result.truncated && <p class="silence">Only the best fitting are shown.</p>}
       <p class="quiet">{result.notice}</p>
-      {unsearched.length > 0 && <p class="quiet">Cannot be searched by name: {joined(unsearched.map(({ source }) => source.name), "; ")}.</p>}
+      {unsearched.length > 0 && (
+        <p class="quiet">
+          Cannot be searched by name:{" "}
+          {joined(
+            unsearched.map(({ source }) => source.name),
+            "; ",
+          )}
+          .
+        </p>
+      )}
       {result.candidates.map((candidate) => (
         <Candidate key={JSON.stringify(candidate.identifiers)} candidate={candidate} choose={choose} />
       ))}
@@ -156,7 +172,12 @@ function Candidate({ candidate, choose }: { candidate: Candidate; choose: (ident
           {GRADE[grade]} ({evidence(candidate.evidence)})
         </dd>
         <dt>Found in</dt>
-        <dd>{joined(sources.map(({ name }) => name), "; ")}</dd>
+        <dd>
+          {joined(
+            sources.map(({ name }) => name),
+            "; ",
+          )}
+        </dd>
       </dl>
       {deceased && <p class="deceased">Deceased, as a source says</p>}
       {number && (

@@ -22,7 +22,7 @@ export function Section({ title, id, section, pages, children }: Props) {
       <h2 id={`${id}-title`}>
         {title} {section && <span class="count">{section.totalCount}</span>}
       </h2>
-      {section === undefined ? <NotYet /> : <Silence section={section} />}
+      {section === undefined ? <NotYet busy={pages?.busy} /> : <Silence section={section} />}
       {entries > 0 && children}
       {pages && (section || pages.previous) && (
         <Pager title={title} pages={pages} shown={entries} total={section?.totalCount ?? 0} />
@@ -32,9 +32,9 @@ export function Section({ title, id, section, pages, children }: Props) {
 }
 
 /** Where a section has not arrived: it may still, or the answer broke off before it. */
-export function NotYet() {
+export function NotYet({ busy = false }: { busy?: boolean }) {
   const { waiting } = useContext(Asked);
-  return waiting ? (
+  return waiting || busy ? (
     <p class="waiting">Waiting for the sources ...</p>
   ) : (
     <p class="silence">Not known: this part of the answer did not arrive. Ask again.</p>

@@ -47,7 +47,9 @@ interface Told {
 export function state({ state, code }: Told): string {
   const why = code === null ? undefined : WHY[code];
   if (why === undefined) return STATE[state];
-  return state === "PARTIAL" && code === "PRESENT_NOT_LINKED" ? "Answered; has another record, not proved to be this person’s" : why;
+  return state === "PARTIAL" && code === "PRESENT_NOT_LINKED"
+    ? "Answered; has another record, not proved to be this person’s"
+    : why;
 }
 
 /** Whether it did not answer completely. One that answered that it does not know the person, or holds no such thing, did. */

@@ -23,11 +23,13 @@ export function Completeness({ sources }: { sources: SourcesFragment["sources"] 
   if (!sources) return null;
   const heard = sources.filter((source) => !isUnheard(source)).length;
   const missing = whoWasNotHeard(sources);
+  const strangers = sources.filter(({ code }) => code === "PATIENT_NOT_FOUND").length;
   return (
     <p id="completeness" class={missing ? "completeness silence" : "completeness"}>
       <strong>
         {heard} of {sources.length} sources answered completely.
       </strong>
+      {strangers > 0 && ` ${strangers} of them ${strangers === 1 ? "does" : "do"} not know this person.`}
       {missing && ` Not complete: ${missing}.`}
     </p>
   );
@@ -63,7 +65,12 @@ export function Sources({ record }: { record: Partial<SourcesFragment & LinksFra
 
 function Detail({ source, links }: { source: Source; links: LinksFragment["links"] | undefined }) {
   const about = links?.filter((link) => link.source.id === source.source.id) ?? [];
-  const kept = source.cache === "HIT" ? " (kept from an earlier asking)" : source.cache === "SHARED" ? " (asked together with others)" : "";
+  const kept =
+    source.cache === "HIT"
+      ? " (kept from an earlier asking)"
+      : source.cache === "SHARED"
+        ? " (asked together with others)"
+        : "";
   return (
     <dl>
       <dt>Organisation</dt>

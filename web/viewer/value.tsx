@@ -63,7 +63,12 @@ function Structured({ value }: { value: Shape }) {
   if ("precision" in value) return <Time value={value} />;
   if ("given" in value) return <>{spoken(value as unknown as Parameters<typeof spoken>[0])}</>;
   if ("start" in value) return <>{period(value as unknown as Parameters<typeof period>[0]) ?? "Not stated"}</>;
-  if ("lines" in value) return <>{joined([value.text as string, ...(value.lines as string[]), value.city as string, value.postalCode as string])}</>;
+  if ("lines" in value)
+    return (
+      <>
+        {joined([value.text as string, ...(value.lines as string[]), value.city as string, value.postalCode as string])}
+      </>
+    );
   if ("unit" in value) return <>{quantity(value as unknown as Amount)}</>;
   if ("role" in value) return <Party value={value} />;
   if ("value" in value) return <Contact value={value} />;

@@ -32,7 +32,10 @@ export function wall(instant: Date | string): string {
 
 /** "58 years" on that day; null where the date of birth is not stated to the day. */
 export function age(birth: string | undefined, now: Date): string | null {
-  const parts = /^(\d{4})-(\d\d)-(\d\d)/.exec(birth ?? "")?.slice(1).map(Number);
+  const parts = /^(\d{4})-(\d\d)-(\d\d)/
+    .exec(birth ?? "")
+    ?.slice(1)
+    .map(Number);
   if (!parts) return null;
   const [year, month, day] = parts as [number, number, number];
   const months = (now.getFullYear() - year) * 12 + now.getMonth() + 1 - month - (now.getDate() < day ? 1 : 0);
@@ -80,7 +83,10 @@ export function count(number: number, one: string, many = `${one}s`): string {
 
 /** "entered-in-error" and "generalPractitioners" as a person writes them: "Entered in error", "General practitioners". */
 export function sentence(code: string): string {
-  const words = code.replace(/[-_]/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  const words = code
+    .replace(/[-_]/g, " ")
+    .replace(/([a-z])([A-Z])/g, "$1 $2")
+    .toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

@@ -14,7 +14,10 @@ const SHOWN = 5;
 export function Alerts({ record }: { record: Partial<AlertsFragment> }) {
   const all = record.flags?.entries.nodes ?? [];
   const over = all.filter((flag) => flag.enteredInError || (flag.status !== null && flag.status !== "active"));
-  const [shown, pages] = useSlices(all.filter((flag) => !over.includes(flag)), SHOWN);
+  const [shown, pages] = useSlices(
+    all.filter((flag) => !over.includes(flag)),
+    SHOWN,
+  );
   const beyond = (record.flags?.totalCount ?? 0) - all.length;
   return (
     <Section title="Alerts" id="alerts" section={record.flags}>

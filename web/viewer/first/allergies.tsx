@@ -2,7 +2,6 @@
 import type { AllergiesFragment } from "../../types/viewer";
 import { usePages } from "../client";
 import allergies from "../documents/allergies.graphql?raw";
-import common from "../documents/common.graphql?raw";
 import { Marks } from "../marks";
 import { recorded, Said } from "../said";
 import { Section } from "../section";
@@ -10,7 +9,7 @@ import { joined, sentence } from "../words";
 
 type Allergy = AllergiesFragment["allergies"]["entries"]["nodes"][number];
 
-const FRAGMENT = { name: "Allergies", document: common + allergies };
+const FRAGMENT = { name: "Allergies", document: allergies };
 
 export function Allergies({ record }: { record: Partial<AllergiesFragment> }) {
   const [section, pages] = usePages<AllergiesFragment, "allergies">(FRAGMENT, "allergies", record.allergies);
@@ -19,7 +18,10 @@ export function Allergies({ record }: { record: Partial<AllergiesFragment> }) {
     <Section title="Allergies" id="allergies" section={section} pages={pages}>
       <ul class="facts">
         {entries.map((entry) => (
-          <li key={entry.id} class={entry.enteredInError ? "withdrawn" : entry.polarity === "ABSENT" ? "denial" : undefined}>
+          <li
+            key={entry.id}
+            class={entry.enteredInError ? "withdrawn" : entry.polarity === "ABSENT" ? "denial" : undefined}
+          >
             <p>
               <strong>{named(entry)}</strong> <Marks entry={entry} />
               {entry.criticality === "high" && <span class="tag red">High risk</span>}

@@ -13,7 +13,9 @@ export function Banner({ record }: { record: PersonFragment & Partial<SourcesFra
       <h1>{listed(patient.names[0])}</h1>
       <dl>
         <Item name="Born">
-          {patient.birthDate ? joined([time(patient.birthDate), bracketed(age(patient.birthDate.value, new Date()))], " ") : "Not stated"}
+          {patient.birthDate
+            ? joined([time(patient.birthDate), bracketed(age(patient.birthDate.value, new Date()))], " ")
+            : "Not stated"}
         </Item>
         <Item name="Gender">{patient.gender ?? "Not stated"}</Item>
         <Item name={identifier.system === NHS_NUMBER ? "NHS number" : "Number"}>
@@ -76,7 +78,9 @@ const bracketed = (text: string | null) => text && `(${text})`;
 
 /** Superseded numbers, and any other that a source has beside the one asked by. */
 function others({ identifier, patient }: PersonFragment): string[] {
-  const numbers = (patient?.identifiers ?? []).filter(({ system, value }) => system === NHS_NUMBER && value !== identifier.value);
+  const numbers = (patient?.identifiers ?? []).filter(
+    ({ system, value }) => system === NHS_NUMBER && value !== identifier.value,
+  );
   return [...new Set(numbers.map(({ value }) => value))];
 }
 
@@ -85,8 +89,7 @@ function practice({ facts }: Patient): string {
   const said = new Map<string, string>();
   for (const { name, organization, telecom } of facts.flatMap(({ generalPractitioners }) => generalPractitioners)) {
     const phones = joined(telecom.map(({ value }) => value));
-    for (const who of [organization, name])
-      if (who) said.set(who.toLowerCase(), said.get(who.toLowerCase()) ?? who);
+    for (const who of [organization, name]) if (who) said.set(who.toLowerCase(), said.get(who.toLowerCase()) ?? who);
     if (phones) said.set((organization ?? name ?? "").toLowerCase(), joined([organization ?? name, phones], " "));
   }
   return [...said.values()].join(", ") || "No source names one";

@@ -48,7 +48,12 @@ function alike(people: readonly Person[]): Person[][] {
   for (const person of people) {
     const name = person.names[0];
     const words = name?.family ? `${name.given[0] ?? ""} ${name.family}` : spoken(name);
-    const key = person.enteredInError ? person.id : `${words.toLowerCase()} ${person.telecom.map(({ value }) => value).sort().join()}`;
+    const key = person.enteredInError
+      ? person.id
+      : `${words.toLowerCase()} ${person.telecom
+          .map(({ value }) => value)
+          .sort()
+          .join()}`;
     groups.set(key, [...(groups.get(key) ?? []), person]);
   }
   return [...groups.values()];
@@ -83,14 +88,18 @@ export function Living({ record }: { record: Partial<LivingFragment> }) {
         </p>
       ))}
       {section && section.totalCount > shown.length && (
-        <p class="quiet">{count(section.totalCount - shown.length, "more entry", "more entries")} below, under Social history.</p>
+        <p class="quiet">
+          {count(section.totalCount - shown.length, "more entry", "more entries")} below, under Social history.
+        </p>
       )}
     </section>
   );
 }
 
 /** What a social history entry states, in one string. */
-export function stated(habit: Pick<Habit, "valueCodeableConcept" | "valueString" | "valueQuantity" | "valueBoolean" | "valueInteger">): string {
+export function stated(
+  habit: Pick<Habit, "valueCodeableConcept" | "valueString" | "valueQuantity" | "valueBoolean" | "valueInteger">,
+): string {
   const { valueBoolean: so, valueInteger: whole } = habit;
   return joined([
     habit.valueCodeableConcept?.display,

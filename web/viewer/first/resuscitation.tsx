@@ -23,8 +23,11 @@ interface Decision {
 export function Resuscitation({ record }: { record: Partial<ResuscitationFragment & AlertsFragment> }) {
   const { plans, decisions, flags } = record;
   const looked = [plans, decisions, flags].filter((section) => section !== undefined);
-  const found = [...(plans ? plans.entries.nodes.map(fromPlan) : []), ...(decisions ? decisions.entries.nodes.map(fromConsent) : []),
-    ...(flags ? flags.entries.nodes.map(fromFlag) : [])].filter((one) => one !== null); // prettier
+  const found = [
+    ...(plans ? plans.entries.nodes.map(fromPlan) : []),
+    ...(decisions ? decisions.entries.nodes.map(fromConsent) : []),
+    ...(flags ? flags.entries.nodes.map(fromFlag) : []),
+  ].filter((one) => one !== null); // prettier
   return (
     <section id="resuscitation" class="card" aria-labelledby="resuscitation-title">
       <h2 id="resuscitation-title">Resuscitation</h2>
@@ -46,11 +49,17 @@ export function Resuscitation({ record }: { record: Partial<ResuscitationFragmen
 }
 
 function Unheard({ looked, found }: { looked: HeardFragment[]; found: boolean }) {
-  const sources = new Map(looked.flatMap(({ sources }) => sources).map((told) => [`${told.source.id} ${told.state} ${told.code}`, told]));
+  const sources = new Map(
+    looked.flatMap(({ sources }) => sources).map((told) => [`${told.source.id} ${told.state} ${told.code}`, told]),
+  );
   const missing = whoWasNotHeard([...sources.values()]);
   return (
     <>
-      {!found && <p class="silence">No resuscitation decision was found in the sources that answered, which does not say that there is none.</p>}
+      {!found && (
+        <p class="silence">
+          No resuscitation decision was found in the sources that answered, which does not say that there is none.
+        </p>
+      )}
       {missing && <p class="silence">Not complete. {missing}.</p>}
     </>
   );
@@ -69,8 +78,15 @@ function fromPlan(plan: ResuscitationFragment["plans"]["entries"]["nodes"][numbe
   const { title, description, categories, activities, goals, status } = plan;
   const notes = plan.notes.map(({ text }) => text);
   if (!concerns(categories, title, description, ...activities, ...goals, ...notes)) return null;
-  const words = joined([description, ...activities, ...goals, ...notes], ". ") || "Nothing more is stated: read the plan";
-  return { entry: plan, title: title ?? joined(categories.map(({ display }) => display)), words, status, said: dated(plan) };
+  const words =
+    joined([description, ...activities, ...goals, ...notes], ". ") || "Nothing more is stated: read the plan";
+  return {
+    entry: plan,
+    title: title ?? joined(categories.map(({ display }) => display)),
+    words,
+    status,
+    said: dated(plan),
+  };
 }
 
 function fromConsent(consent: ResuscitationFragment["decisions"]["entries"]["nodes"][number]): Decision | null {
@@ -78,13 +94,25 @@ function fromConsent(consent: ResuscitationFragment["decisions"]["entries"]["nod
   const notes = consent.notes.map(({ text }) => text);
   if (!concerns([scope, ...categories], description, ...notes)) return null;
   const words = joined([decision && `Decision: ${decision}`, description, ...notes], ". ");
-  return { entry: consent, title: joined([scope, ...categories].map((one) => one?.display)), words, status, said: dated(consent) };
+  return {
+    entry: consent,
+    title: joined([scope, ...categories].map((one) => one?.display)),
+    words,
+    status,
+    said: dated(consent),
+  };
 }
 
 function fromFlag(flag: AlertsFragment["flags"]["entries"]["nodes"][number]): Decision | null {
   const notes = flag.notes.map(({ text }) => text);
   if (!concerns([flag.code, ...flag.categories], ...notes)) return null;
-  return { entry: flag, title: flag.code?.display ?? "Alert", words: joined(notes, ". "), status: flag.status, said: dated(flag) };
+  return {
+    entry: flag,
+    title: flag.code?.display ?? "Alert",
+    words: joined(notes, ". "),
+    status: flag.status,
+    said: dated(flag),
+  };
 }
 
 function dated(entry: Entry & { period: Parameters<typeof period>[0] }): string {

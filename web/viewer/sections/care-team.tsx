@@ -15,12 +15,14 @@ export function CareTeam({ record }: { record: Partial<CareTeamMembersFragment> 
   const unheard = [...new Set(all?.flatMap((member) => member.unheard.map(({ name }) => name)))];
   return (
     <section id="care-team" class="card" aria-labelledby="care-team-title" aria-busy={all === undefined}>
-      <h2 id="care-team-title">
-        Who else is involved {all && <span class="count">{all.length}</span>}
-      </h2>
+      <h2 id="care-team-title">Who else is involved {all && <span class="count">{all.length}</span>}</h2>
       {all === undefined && <NotYet />}
-      {all?.length === 0 && <p class="silence">The sources that answered name nobody, which does not say that nobody is.</p>}
-      {unheard.length > 0 && <p class="silence">There may be more, or a later contact: {unheard.join(", ")} did not answer completely.</p>}
+      {all?.length === 0 && (
+        <p class="silence">The sources that answered name nobody, which does not say that nobody is.</p>
+      )}
+      {unheard.length > 0 && (
+        <p class="silence">There may be more, or a later contact: {unheard.join(", ")} did not answer completely.</p>
+      )}
       {shown.length > 0 && (
         <table>
           <caption class="hidden">People and teams involved in this person’s care</caption>
@@ -60,6 +62,7 @@ export function CareTeam({ record }: { record: Partial<CareTeamMembersFragment> 
 }
 
 function contact({ contact: finding, lastContact }: Member): string {
-  if (finding === "FOUND") return lastContact ? `${time(lastContact.when)} (${sentence(lastContact.__typename).toLowerCase()})` : "Found";
+  if (finding === "FOUND")
+    return lastContact ? `${time(lastContact.when)} (${sentence(lastContact.__typename).toLowerCase()})` : "Found";
   return finding === "NOT_FOUND" ? "None found; every source answered" : "Cannot tell";
 }

@@ -1,7 +1,6 @@
 /// Problems and diagnoses.
 import type { ConditionsFragment } from "../../types/viewer";
 import { usePages } from "../client";
-import common from "../documents/common.graphql?raw";
 import conditions from "../documents/conditions.graphql?raw";
 import { Marks } from "../marks";
 import { Conflicts, Said } from "../said";
@@ -10,7 +9,7 @@ import { joined, time } from "../words";
 
 type Condition = ConditionsFragment["conditions"]["entries"]["nodes"][number];
 
-const FRAGMENT = { name: "Conditions", document: common + conditions };
+const FRAGMENT = { name: "Conditions", document: conditions };
 
 export function Conditions({ record }: { record: Partial<ConditionsFragment> }) {
   const [section, pages] = usePages<ConditionsFragment, "conditions">(FRAGMENT, "conditions", record.conditions);
@@ -36,7 +35,9 @@ export function Conditions({ record }: { record: Partial<ConditionsFragment> }) 
               <td data-label="Status">
                 {joined([entry.clinicalStatus, entry.verificationStatus, entry.severity?.display]) || "Not stated"}
               </td>
-              <td data-label="Began">{joined([time(entry.onset), entry.abatement && `ended ${time(entry.abatement)}`])}</td>
+              <td data-label="Began">
+                {joined([time(entry.onset), entry.abatement && `ended ${time(entry.abatement)}`])}
+              </td>
               <td data-label="Who says so">
                 <Said entry={entry} label={named(entry)} />
               </td>

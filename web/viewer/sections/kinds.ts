@@ -24,10 +24,16 @@ type Concepts = readonly { display: string }[];
 type Parties = readonly { name: string | null; role: string | null; organization: string | null }[];
 
 const names = (concepts: Concepts) => joined(concepts.map(({ display }) => display));
-const who = (parties: Parties) => joined(parties.map(({ name, role, organization }) => joined([name, role, organization])), "; ");
+const who = (parties: Parties) =>
+  joined(
+    parties.map(({ name, role, organization }) => joined([name, role, organization])),
+    "; ",
+  );
 
 /** The entry type of a fragment's section. */
-type Of<Fragment, Key extends keyof Fragment> = Fragment[Key] extends { entries: { nodes: readonly (infer One)[] } } ? One : never;
+type Of<Fragment, Key extends keyof Fragment> = Fragment[Key] extends { entries: { nodes: readonly (infer One)[] } }
+  ? One
+  : never;
 
 function kind<Fragment>() {
   return <Key extends keyof Fragment & string>(one: Kind<Key, Of<Fragment, Key>>) => one;
@@ -35,31 +41,52 @@ function kind<Fragment>() {
 
 export const KINDS = {
   encounters: kind<T.EncountersFragment>()({
-    key: "encounters", title: "Contacts and stays", document: encounters, fragment: "Encounters",
+    key: "encounters",
+    title: "Contacts and stays",
+    document: encounters,
+    fragment: "Encounters",
     line: (e) => ({
       title: joined([names(e.types) || e.service?.display || e.encounterClass?.display, e.serviceProvider]),
-      words: joined([period(e.period), e.location, names(e.reasons), who(e.participants), e.dischargeDisposition?.display], ". "),
+      words: joined(
+        [period(e.period), e.location, names(e.reasons), who(e.participants), e.dischargeDisposition?.display],
+        ". ",
+      ),
       status: e.status,
     }),
   }),
   appointments: kind<T.AppointmentsFragment>()({
-    key: "appointments", title: "Appointments", document: appointments, fragment: "Appointments",
+    key: "appointments",
+    title: "Appointments",
+    document: appointments,
+    fragment: "Appointments",
     line: (a) => ({
       title: a.service?.display ?? a.description ?? "Appointment",
-      words: joined([period(a.period), a.service && a.description, a.location, who(a.participants), names(a.reasons)], ". "),
+      words: joined(
+        [period(a.period), a.service && a.description, a.location, who(a.participants), names(a.reasons)],
+        ". ",
+      ),
       status: a.status,
     }),
   }),
   referrals: kind<T.ReferralsFragment>()({
-    key: "referrals", title: "Referrals", document: referrals, fragment: "Referrals",
+    key: "referrals",
+    title: "Referrals",
+    document: referrals,
+    fragment: "Referrals",
     line: (r) => ({
       title: r.code?.display ?? names(r.categories),
-      words: joined([r.description, who(r.performers) && `To ${who(r.performers)}`, names(r.reasons), r.priority], ". "),
+      words: joined(
+        [r.description, who(r.performers) && `To ${who(r.performers)}`, names(r.reasons), r.priority],
+        ". ",
+      ),
       status: r.status,
     }),
   }),
   diagnosticReports: kind<T.DiagnosticReportsFragment>()({
-    key: "diagnosticReports", title: "Reports", document: diagnosticReports, fragment: "DiagnosticReports",
+    key: "diagnosticReports",
+    title: "Reports",
+    document: diagnosticReports,
+    fragment: "DiagnosticReports",
     line: (r) => ({
       title: r.code?.display ?? names(r.categories),
       words: joined([r.conclusion, names(r.conclusionCodes)], ". "),
@@ -67,15 +94,29 @@ export const KINDS = {
     }),
   }),
   imagingStudies: kind<T.ImagingStudiesFragment>()({
-    key: "imagingStudies", title: "Imaging", document: imagingStudies, fragment: "ImagingStudies",
+    key: "imagingStudies",
+    title: "Imaging",
+    document: imagingStudies,
+    fragment: "ImagingStudies",
     line: (i) => ({
       title: i.description ?? joined([names(i.procedures), names(i.modalities)]),
-      words: joined([names(i.modalities), names(i.bodySites), i.instanceCount !== null && count(i.instanceCount, "image"), names(i.reasons)], ". "),
+      words: joined(
+        [
+          names(i.modalities),
+          names(i.bodySites),
+          i.instanceCount !== null && count(i.instanceCount, "image"),
+          names(i.reasons),
+        ],
+        ". ",
+      ),
       status: i.status,
     }),
   }),
   procedures: kind<T.ProceduresFragment>()({
-    key: "procedures", title: "Procedures", document: procedures, fragment: "Procedures",
+    key: "procedures",
+    title: "Procedures",
+    document: procedures,
+    fragment: "Procedures",
     line: (p) => ({
       title: p.code?.display ?? "Procedure",
       words: joined([names(p.bodySites), p.outcome?.display, p.statusReason?.display], ". "),
@@ -83,15 +124,27 @@ export const KINDS = {
     }),
   }),
   immunizations: kind<T.ImmunizationsFragment>()({
-    key: "immunizations", title: "Immunisations", document: immunizations, fragment: "Immunizations",
+    key: "immunizations",
+    title: "Immunisations",
+    document: immunizations,
+    fragment: "Immunizations",
     line: (i) => ({
       title: `${i.status === "not-done" ? "Not given: " : ""}${i.vaccineCode?.display ?? "Vaccine not named"}`,
-      words: joined([i.doseNumber && `Dose ${i.doseNumber}`, i.manufacturer, i.lotNumber && `batch ${i.lotNumber}`, i.site?.display, i.statusReason?.display]),
+      words: joined([
+        i.doseNumber && `Dose ${i.doseNumber}`,
+        i.manufacturer,
+        i.lotNumber && `batch ${i.lotNumber}`,
+        i.site?.display,
+        i.statusReason?.display,
+      ]),
       status: i.status,
     }),
   }),
   documents: kind<T.DocumentsFragment>()({
-    key: "documents", title: "Documents", document: documents, fragment: "Documents",
+    key: "documents",
+    title: "Documents",
+    document: documents,
+    fragment: "Documents",
     line: (d) => ({
       title: d.type?.display ?? d.description ?? names(d.categories),
       words: joined([d.description, period(d.period), joined(d.contents.map(({ title }) => title))], ". "),
@@ -99,7 +152,10 @@ export const KINDS = {
     }),
   }),
   carePlans: kind<T.CarePlansFragment>()({
-    key: "carePlans", title: "Care plans", document: carePlans, fragment: "CarePlans",
+    key: "carePlans",
+    title: "Care plans",
+    document: carePlans,
+    fragment: "CarePlans",
     line: (p) => ({
       title: p.title ?? names(p.categories),
       words: joined([p.description, ...p.activities, ...p.goals, period(p.period)], ". "),
@@ -107,7 +163,10 @@ export const KINDS = {
     }),
   }),
   assessments: kind<T.AssessmentsFragment>()({
-    key: "assessments", title: "Assessments", document: assessments, fragment: "Assessments",
+    key: "assessments",
+    title: "Assessments",
+    document: assessments,
+    fragment: "Assessments",
     line: (a) => ({
       title: joined([a.questionnaire ?? "Assessment", a.score && `score ${quantity(a.score)}`]),
       words: a.items.length > 0 ? `${count(a.items.length, "question")} answered` : "",
@@ -115,11 +174,17 @@ export const KINDS = {
     }),
   }),
   socialHistory: kind<T.SocialHistoryFragment>()({
-    key: "socialHistory", title: "Social history", document: socialHistory, fragment: "SocialHistory",
+    key: "socialHistory",
+    title: "Social history",
+    document: socialHistory,
+    fragment: "SocialHistory",
     line: (s) => ({ title: s.code?.display ?? "Not named", words: stated(s), status: s.status }),
   }),
   careTeam: kind<T.CareTeamsFragment>()({
-    key: "careTeam", title: "Care teams as recorded", document: careTeams, fragment: "CareTeams",
+    key: "careTeam",
+    title: "Care teams as recorded",
+    document: careTeams,
+    fragment: "CareTeams",
     line: (t) => ({
       title: t.name ?? names(t.categories),
       words: joined([who(t.participants), period(t.period), names(t.reasons)], ". "),
@@ -127,7 +192,10 @@ export const KINDS = {
     }),
   }),
   relatedPersons: kind<T.RelatedPersonsFragment>()({
-    key: "relatedPersons", title: "Related people", document: relatedPersons, fragment: "RelatedPersons",
+    key: "relatedPersons",
+    title: "Related people",
+    document: relatedPersons,
+    fragment: "RelatedPersons",
     line: (p) => ({
       title: spoken(p.names[0]),
       words: joined([names(p.relationships), joined(p.telecom.map(({ value }) => value)), period(p.period)], ". "),
@@ -135,18 +203,36 @@ export const KINDS = {
     }),
   }),
   consents: kind<T.ConsentsFragment>()({
-    key: "consents", title: "Consents", document: consents, fragment: "Consents",
+    key: "consents",
+    title: "Consents",
+    document: consents,
+    fragment: "Consents",
     line: (c) => ({
       title: c.scope?.display ?? names(c.categories),
-      words: joined([c.decision && `Decision: ${c.decision}`, c.description, names(c.categories), c.date && time(c.date), period(c.period)], ". "),
+      words: joined(
+        [
+          c.decision && `Decision: ${c.decision}`,
+          c.description,
+          names(c.categories),
+          c.date && time(c.date),
+          period(c.period),
+        ],
+        ". ",
+      ),
       status: c.status,
     }),
   }),
   communications: kind<T.CommunicationsFragment>()({
-    key: "communications", title: "Messages", document: communications, fragment: "Communications",
+    key: "communications",
+    title: "Messages",
+    document: communications,
+    fragment: "Communications",
     line: (c) => ({
       title: joined([names(c.categories) || "Message", c.medium?.display]),
-      words: joined([c.sender && `From ${who([c.sender])}`, who(c.recipients) && `to ${who(c.recipients)}`, ...c.payload], ". "),
+      words: joined(
+        [c.sender && `From ${who([c.sender])}`, who(c.recipients) && `to ${who(c.recipients)}`, ...c.payload],
+        ". ",
+      ),
       status: c.status,
     }),
   }),

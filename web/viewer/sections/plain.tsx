@@ -1,7 +1,6 @@
 /// The sections that need no more than a line for each entry: one component, and for each type what its line says.
 import type { HeardFragment, PagingFragment } from "../../types/viewer";
 import { usePages } from "../client";
-import common from "../documents/common.graphql?raw";
 import { Marks } from "../marks";
 import { Conflicts, type Entry, Said } from "../said";
 import { Section } from "../section";
@@ -34,7 +33,7 @@ export function PlainSection<Key extends string, One extends Entry>({
   kind: Kind<Key, One>;
   record: { [key in Key]?: Plain };
 }) {
-  const fragment = { name: kind.fragment, document: common + kind.document };
+  const fragment = { name: kind.fragment, document: kind.document };
   const [section, pages] = usePages<{ [key in Key]: Plain }, Key>(fragment, kind.key, record[kind.key]);
   return (
     <Section title={kind.title} id={kind.key} section={section} pages={pages}>
