@@ -1,4 +1,4 @@
-"""Finding a person: a slip of the finger, nobody, several, a token, and a gateway that is gone; each with what to do."""
+"""Finding a person: a slip of the finger, nobody, several, a token, a gateway that is gone; each with what to do."""
 
 from pathlib import Path
 
@@ -73,7 +73,7 @@ async def test_an_unknown_number_is_said_in_words_that_say_what_to_do(tmp_path: 
 
 
 async def test_a_search_shows_each_candidate_with_what_agrees_and_whom_it_cannot_find(tmp_path: Path) -> None:
-    born = "1967-06-14".split("-")[::-1]
+    born = ["1967", "06", "14"][::-1]
 
     def look(page: Browser) -> tuple[str, str, str]:
         search(page, "Quillfeather", *born, given="Michael")

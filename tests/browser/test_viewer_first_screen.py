@@ -11,7 +11,7 @@ from tests.browser.viewer import LEDGER, ask, looking, on_first_screen, patient_
 from tests.browser.webdriver import Browser
 from tests.graphql.conftest import MICHAEL, started
 
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 HELD = "Diabetes clinic register"
 NONE_KNOWN, NOT_RECORDED = "9991830006", "9996502007"
 
@@ -94,7 +94,7 @@ async def test_what_has_arrived_is_painted_before_the_last_source_answers_and_fi
 
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
         gateway.faults["diabetes"].hold = held
-        sections = "allergies flags carePlans consents relatedPersons socialHistory".split()
+        sections = ["allergies", "flags", "carePlans", "consents", "relatedPersons", "socialHistory"]
         selection = "patient { id } " + " ".join(f"{name} {{ totalCount }}" for name in sections)
         await gateway.record(selection, deadline="PT4S")  # kept answers: half a second is enough for them anywhere
         before, who, after, who_after = await looking(gateway, look)
