@@ -40,7 +40,7 @@ export function Alerts({ record }: { record: Partial<AlertsFragment> }) {
 }
 
 function Alert({ flag, over = false }: { flag: Flag; over?: boolean }) {
-  const text = flag.code?.display ?? joined(flag.categories.map(({ display }) => display)) ?? "Alert without words";
+  const text = flag.code?.display || joined(flag.categories.map(({ display }) => display)) || "Alert without words";
   return (
     <div class={flag.enteredInError ? "withdrawn alert" : over ? "alert" : "alert warning"}>
       <p>
@@ -58,7 +58,7 @@ function Alert({ flag, over = false }: { flag: Flag; over?: boolean }) {
             <Owner owner={owner} />,{" "}
           </span>
         ))}
-        {joined([period(flag.period), reviewed(flag)])} <Said entry={flag} label={text} />
+        {joined([period(flag.period), !over && reviewed(flag)])} <Said entry={flag} label={text} />
       </p>
     </div>
   );

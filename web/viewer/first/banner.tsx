@@ -12,11 +12,7 @@ export function Banner({ record }: { record: PersonFragment & Partial<SourcesFra
     <section class="banner" aria-label="Patient">
       <h1>{listed(patient.names[0])}</h1>
       <dl>
-        <Item name="Born">
-          {patient.birthDate
-            ? joined([time(patient.birthDate), bracketed(age(patient.birthDate.value, new Date()))], " ")
-            : "Not stated"}
-        </Item>
+        <Item name="Born">{born(patient)}</Item>
         <Item name="Gender">{patient.gender ?? "Not stated"}</Item>
         <Item name={identifier.system === NHS_NUMBER ? "NHS number" : "Number"}>
           {identifier.system === NHS_NUMBER ? nhsNumber(identifier.value) : identifier.value}{" "}
@@ -74,7 +70,16 @@ function Deceased({ patient }: { patient: Patient }) {
   );
 }
 
-const bracketed = (text: string | null) => text && `(${text})`;
+/** "14 Jun 1968 (58 years)"; of somebody who died, the age at death where that is known. */
+function born({ birthDate, deceased, deceasedAt }: Patient): string {
+  if (!birthDate) return "Not stated";
+  if (deceased || deceasedAt) {
+    const then = deceasedAt && age(birthDate.value, new Date(deceasedAt.earliest));
+    return joined([time(birthDate), then && `(died at ${then})`], " ");
+  }
+  const now = age(birthDate.value, new Date());
+  return joined([time(birthDate), now && `(${now})`], " ");
+}
 
 /** Superseded numbers, and any other that a source has beside the one asked by. */
 function others({ identifier, patient }: PersonFragment): string[] {

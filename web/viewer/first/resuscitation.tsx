@@ -2,10 +2,10 @@
 /// against. Looked for among care plans, consents and alerts, by code and by words; every one found is shown.
 import type { AlertsFragment, ConceptFragment, HeardFragment, ResuscitationFragment } from "../../types/viewer";
 import { Marks } from "../marks";
-import { type Entry, recorded, Said } from "../said";
+import { Conflicts, type Entry, recorded, Said } from "../said";
 import { NotYet } from "../section";
 import { whoWasNotHeard } from "../silence";
-import { joined, period, sentence } from "../words";
+import { count, joined, period, sentence } from "../words";
 
 /** SNOMED CT: ReSPECT, for and not for attempted cardiopulmonary resuscitation, for and not for resuscitation. */
 const CODES = new Set(["1382601000000107", "450475007", "450476008", "304252001", "304253006"]);
@@ -41,6 +41,7 @@ export function Resuscitation({ record }: { record: Partial<ResuscitationFragmen
           <p class="quiet">
             {one.said} <Said entry={one.entry} label={one.title} />
           </p>
+          <Conflicts entry={one.entry} />
         </div>
       ))}
       {looked.length < 3 ? <NotYet /> : <Unheard looked={looked} found={found.length > 0} />}
@@ -48,7 +49,10 @@ export function Resuscitation({ record }: { record: Partial<ResuscitationFragmen
   );
 }
 
-function Unheard({ looked, found }: { looked: HeardFragment[]; found: boolean }) {
+type Looked = HeardFragment & { entries: { nodes: readonly unknown[] } };
+
+function Unheard({ looked, found }: { looked: Looked[]; found: boolean }) {
+  const beyond = looked.reduce((sum, { totalCount, entries }) => sum + totalCount - entries.nodes.length, 0);
   const sources = new Map(
     looked.flatMap(({ sources }) => sources).map((told) => [`${told.source.id} ${told.state} ${told.code}`, told]),
   );
@@ -59,6 +63,9 @@ function Unheard({ looked, found }: { looked: HeardFragment[]; found: boolean })
         <p class="silence">
           No resuscitation decision was found in the sources that answered, which does not say that there is none.
         </p>
+      )}
+      {beyond > 0 && (
+        <p class="silence">{count(beyond, "older entry", "older entries")} could not be looked through.</p>
       )}
       {missing && <p class="silence">Not complete. {missing}.</p>}
     </>
