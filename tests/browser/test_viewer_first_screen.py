@@ -150,3 +150,22 @@ async def test_the_number_never_stands_in_an_address_and_nothing_is_kept_in_the_
         addresses, kept = await looking(gateway, look)
     assert [address for address in addresses if MICHAEL in address] == []
     assert kept == [0, 0, 0]
+
+
+async def test_one_sources_word_that_somebody_died_is_a_conflict_in_the_banner_and_asking_again_asks_anew(
+    tmp_path: Path,
+) -> None:
+    def look(page: Browser) -> tuple[str, bool]:
+        shown(page, "9996281949")
+        banner, dead = text_of(page, ".banner"), page.run("return document.querySelector('.deceased') !== null")
+        gateway.faults["pas"].down = True
+        gateway.service.cache.__init__(gateway.service.config.gateway.cache_bytes)  # type: ignore[misc]
+        page.find("header button:last-child").click()
+        page.find_text("#completeness", "Ravensbrook Hospital PAS (not reached")
+        return banner, dead
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        banner, dead = await looking(gateway, look)
+    assert "Sources disagree: deceased" in banner
+    assert "Ravensbrook Hospital PAS true" in banner
+    assert not dead, "the headline is the authority's"

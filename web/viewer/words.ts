@@ -95,7 +95,8 @@ export function polar(value: string): string {
   return value === "PRESENT" ? "Says that it is so" : value === "ABSENT" ? "Says that there is none" : value;
 }
 
-/** Without what is empty, joined: what a line says, in one string. */
+/** Without what is empty, joined: what a line says, in one string. No full stop is doubled. */
 export function joined(parts: readonly (string | null | undefined | false)[], between = ", "): string {
-  return parts.filter(Boolean).join(between);
+  const said = parts.filter((part): part is string => Boolean(part));
+  return (between.startsWith(".") ? said.map((part) => part.replace(/\.$/, "")) : said).join(between);
 }

@@ -27,7 +27,7 @@ export function Resuscitation({ record }: { record: Partial<ResuscitationFragmen
     ...(plans ? plans.entries.nodes.map(fromPlan) : []),
     ...(decisions ? decisions.entries.nodes.map(fromConsent) : []),
     ...(flags ? flags.entries.nodes.map(fromFlag) : []),
-  ].filter((one) => one !== null); // prettier
+  ].filter((one) => one !== null);
   return (
     <section id="resuscitation" class="card" aria-labelledby="resuscitation-title">
       <h2 id="resuscitation-title">Resuscitation</h2>

@@ -30,6 +30,9 @@ const who = (parties: Parties) =>
     "; ",
   );
 
+/** One source says "E" where another says "Emergency": the longer words tell more, and both are a click away. */
+const longest = (words: string[]) => words.reduce((best, one) => (one.length > best.length ? one : best), "");
+
 /** The entry type of a fragment's section. */
 type Of<Fragment, Key extends keyof Fragment> = Fragment[Key] extends { entries: { nodes: readonly (infer One)[] } }
   ? One
@@ -46,7 +49,11 @@ export const KINDS = {
     document: encounters,
     fragment: "Encounters",
     line: (e) => ({
-      title: joined([names(e.types) || e.service?.display || e.encounterClass?.display, e.serviceProvider]),
+      title: longest(
+        e.facts.map((f) =>
+          joined([names(f.types) || f.service?.display || f.encounterClass?.display, f.serviceProvider]),
+        ),
+      ),
       words: joined(
         [period(e.period), e.location, names(e.reasons), who(e.participants), e.dischargeDisposition?.display],
         ". ",
@@ -62,7 +69,13 @@ export const KINDS = {
     line: (a) => ({
       title: a.service?.display ?? a.description ?? "Appointment",
       words: joined(
-        [period(a.period), a.service && a.description, a.location, who(a.participants), names(a.reasons)],
+        [
+          a.period?.end && period(a.period),
+          a.service && a.description,
+          a.location,
+          who(a.participants),
+          names(a.reasons),
+        ],
         ". ",
       ),
       status: a.status,
