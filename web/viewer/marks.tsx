@@ -1,6 +1,6 @@
 /// What must be seen beside an entry before it is believed: withdrawn, the person's own word, cautions, and where its own
 /// sources differ.
-import type { CautionCode } from "../types/schema";
+import type { CautionCode } from "../types/sherwood";
 import type { SaidFragment } from "../types/viewer";
 import { sentence } from "./words";
 

@@ -1,6 +1,6 @@
 /// By name and date of birth: the candidates as the gateway grades them, who was not heard, and what a search cannot show.
 import { useState } from "preact/hooks";
-import type { MatchGrade, PatientSearchStatus } from "../types/schema";
+import type { MatchGrade, PatientSearchStatus } from "../types/sherwood";
 import type { SearchQuery } from "../types/viewer";
 import { type Identifier, useQuery } from "./client";
 import search from "./documents/search.graphql?raw";

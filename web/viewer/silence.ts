@@ -1,5 +1,5 @@
 /// What a source did not say, and why, in words. Silence is never shown as absence: only NONE_KNOWN says that there is none.
-import type { EmptyReason, GapKind, SourceState } from "../types/schema";
+import type { EmptyReason, GapKind, SourceState } from "../types/sherwood";
 
 export const EMPTY: Record<EmptyReason, string> = {
   NONE_KNOWN: "None known: somebody stated that there is none",

@@ -1,5 +1,5 @@
 /// Which sources answered, how old each answer is, and why it was decided that their record is this person's.
-import type { SourceState } from "../types/schema";
+import type { SourceState } from "../types/sherwood";
 import type { LinksFragment, SourcesFragment } from "../types/viewer";
 import { evidence } from "./evidence";
 import { isUnheard, state, whoWasNotHeard } from "./silence";
