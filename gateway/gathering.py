@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -61,11 +61,14 @@ MOST_CODES = 100
 
 @dataclass(frozen=True)
 class Merger:
-    """How this deployment merges: its ids, its terminology, and the order of its sources for display."""
+    """How this deployment merges: its ids, its terminology, and its sources."""
 
     ids: Ids
     translator: Translator
     order: tuple[str, ...]
+    """Of its sources, for display."""
+    zones: frozenset[tzinfo] = frozenset()
+    """In which its sources keep their time."""
 
     @property
     def terms(self) -> Terminology:
@@ -129,12 +132,14 @@ class Gathering:
     async def section(self, fact_type: str, entries: EntryFilter | None = None) -> Section[Any]:
         """As the port says. A filter chooses among merged entries and changes nothing else."""
         section = await self._section(fact_type)
-        return chosen(section, entries, self._terms[fact_type]) if entries and entries != EntryFilter() else section
+        if not entries or entries == EntryFilter():
+            return section
+        return chosen(section, entries, self._terms[fact_type], self._merger.zones)
 
     async def timeline(self, since: date | None, until: date | None) -> Timeline:
         """As the port says."""
         sections = await self._every_section(OVER_SECTIONS["timeline"])
-        return await aside(_many(sections), timeline, sections, since, until)
+        return await aside(_many(sections), timeline, sections, since, until, self._merger.zones)
 
     async def outcomes(self, codes: tuple[str, ...]) -> tuple[ObservationSeries, ...]:
         """As the port says. More codes than a screen has lines are refused: each is looked for in every result."""

@@ -1,23 +1,31 @@
 """Choosing entries of a settled section by a query's arguments: after merging, so that no id depends on the query."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import tzinfo
 from typing import Any
 
 from msgspec import structs
 
-from gateway.merge import Terminology, is_between
+from gateway.merge import Days, Terminology, times_of
 from schema.model.fact import Fact
 from schema.model.values import CodeableConcept
 from schema.model.view import EntryFilter, MergedFact, Section
 
 
-def chosen(section: Section[Any], entries: EntryFilter, terms: Terminology) -> Section[Any]:
-    """The section with those entries only. Its status and sources are what they were: nobody was asked differently."""
-    return structs.replace(section, entries=tuple(entry for entry in section.entries if _fits(entry, entries, terms)))
+def chosen(
+    section: Section[Any], entries: EntryFilter, terms: Terminology, zones: Collection[tzinfo] = ()
+) -> Section[Any]:
+    """The section with those entries only. Its status and sources are what they were: nobody was asked differently.
+
+    `zones` are those in which sources keep their time.
+    """
+    days = Days(entries.since, entries.until, zones)
+    fitting = (entry for entry in section.entries if _fits(entry, entries, days, terms))
+    return structs.replace(section, entries=tuple(fitting))
 
 
-def _fits(entry: MergedFact[Any], entries: EntryFilter, terms: Terminology) -> bool:
-    """An entry fits when any of its members does; one without a time fits no bound.
+def _fits(entry: MergedFact[Any], entries: EntryFilter, days: Days, terms: Terminology) -> bool:
+    """An entry fits when any of its members does; one without a time fits no bound. Days as the timeline reads them.
 
     A code stands for what it means: a laboratory's own code fits when the terminology calls it the same.
     """
@@ -28,11 +36,7 @@ def _fits(entry: MergedFact[Any], entries: EntryFilter, terms: Terminology) -> b
             return False
     if entries.category and not any(entries.category in _codes(m.fact, "categories") for m in entry.members):
         return False
-    if entries.since is None and entries.until is None:
-        return True
-    if entry.when is None:
-        return False
-    return is_between(entry.when, entries.since, entries.until)
+    return days.is_every_day or days.may_hold(times_of(entry))
 
 
 def _codes(fact: Fact, name: str) -> Iterator[str]:

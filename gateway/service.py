@@ -333,7 +333,12 @@ class RequestGateway:
             reference,
             tuple(self._ask(source, types, reference, person, policy, told) for source in plan),
             deadline,
-            Merger(service.ids, service.translator, tuple(service.sources)),
+            Merger(
+                service.ids,
+                service.translator,
+                order=tuple(service.sources),
+                zones=frozenset(source.table.timezone for source in service.sources.values()),
+            ),
         )
         self._views.append(view)
         return view

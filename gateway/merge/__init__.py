@@ -8,7 +8,7 @@ silences. MERGE.md 2-4.
     shown = section(AllergyIntolerance, merged, per_source)    with its status and the reason why it is empty
     found = discrepancies(sections, terms)                     what each source does not have, or has differently
     lines = outcomes(results, terms)                           measurements over time
-    moments = timeline(sections, since, until)                 what happened, in order, and what it came out of
+    moments = timeline(sections, since, until, zones)          what happened, in order, and what it came out of
     sent = transfers_of_care(sections)                         referrals and discharges, and whether anything replied
     people = care_team_members(sections)                       who is involved, and the last contact
 
@@ -25,14 +25,15 @@ from gateway.merge.maps import ConceptMap, Line, MapError, Relation, read_maps, 
 from gateway.merge.outcomes import outcomes
 from gateway.merge.precedence import precedence
 from gateway.merge.team import care_team_members
-from gateway.merge.timeline import is_between, timeline
-from gateway.merge.times import when_of
+from gateway.merge.timeline import Days, timeline
+from gateway.merge.times import times_of, when_of
 from gateway.merge.transfers import transfers_of_care
 from gateway.merge.versions import current, newest
 
 __all__ = [
     "Code",
     "ConceptMap",
+    "Days",
     "Ids",
     "Limits",
     "Line",
@@ -47,7 +48,6 @@ __all__ = [
     "current",
     "delivered",
     "discrepancies",
-    "is_between",
     "load",
     "merge",
     "newest",
@@ -57,6 +57,7 @@ __all__ = [
     "relation_of",
     "section",
     "timeline",
+    "times_of",
     "transfers_of_care",
     "when_of",
     "with_courses",

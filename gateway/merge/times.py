@@ -6,6 +6,7 @@ same instant needs both to the minute, and neither may be an hour that happens t
 
 from collections.abc import Callable, Hashable
 from datetime import timedelta
+from typing import Any
 
 from schema.model.clinical import (
     AllergyIntolerance,
@@ -32,10 +33,12 @@ from schema.model.clinical import (
 )
 from schema.model.fact import Fact
 from schema.model.values import Period
+from schema.model.view import MergedFact
 from schema.model.when import Precision, When
 
 _COARSE = (Precision.YEAR, Precision.MONTH)
-_TIMED = (Precision.MINUTE, Precision.SECOND)
+TIMED = (Precision.MINUTE, Precision.SECOND)
+"""Precisions of a time of day: its calendar day depends on the zone."""
 _A_MINUTE = timedelta(minutes=1)
 
 
@@ -51,7 +54,7 @@ def day_number(when: When | None) -> int | None:
 
 def instant(when: When | None) -> float | None:
     """The instant in seconds since 1970; None where it is not stated to the minute or can mean two instants."""
-    if when is None or when.precision not in _TIMED:
+    if when is None or when.precision not in TIMED:
         return None
     earliest, latest = when.earliest, when.latest
     if latest is not earliest and latest - earliest >= _A_MINUTE:
@@ -118,6 +121,12 @@ def when_of(fact: Fact) -> When | None:
     since the fact's own fields stay as they were.
     """
     return clinical_time(fact) or fact.recorded
+
+
+def times_of(entry: MergedFact[Any]) -> list[When]:
+    """When it began or happened, as each member in display order states; if none does, when each was written down."""
+    clinical = [when for member in entry.members if (when := clinical_time(member.fact)) is not None]
+    return clinical or [member.fact.recorded for member in entry.members if member.fact.recorded is not None]
 
 
 _ENDS: dict[type[Fact], Callable[..., When | None]] = {

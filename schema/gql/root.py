@@ -68,6 +68,13 @@ def _section_type(fact: type[Fact]) -> Any:
     return strawberry.type(kind, description=f"Entries of type {fact.__name__}, and who was heard about them.")
 
 
+_SINCE = (
+    "Not before this day, by any source's word: in the zone a time was stated in, in UTC, or where a source keeps its "
+    "time. A time stated coarsely is left out only when all that it can mean is before."
+)
+_UNTIL = "Not after this day, read as `since` is."
+
+
 def _section_field(fact: type[Fact], kind: Any) -> Any:
     async def section(root: Any) -> Any:
         return await cast("PatientRecordPort", root).section(fact.__name__)
@@ -81,8 +88,8 @@ def _observations_field(fact: type[Fact], kind: Any) -> Any:
         root: Any,
         code: Annotated[list[str] | None, strawberry.argument(description="Only what these codes mean.")] = None,
         category: Annotated[str | None, strawberry.argument(description="Only this category's code.")] = None,
-        since: Annotated[date | None, strawberry.argument(description="Not before this day.")] = None,
-        until: Annotated[date | None, strawberry.argument(description="Not after this day.")] = None,
+        since: Annotated[date | None, strawberry.argument(description=_SINCE)] = None,
+        until: Annotated[date | None, strawberry.argument(description=_UNTIL)] = None,
     ) -> Any:
         entries = EntryFilter(codes=tuple(code or ()), category=category, since=since, until=until)
         return await cast("PatientRecordPort", root).section(fact.__name__, entries)
@@ -96,8 +103,8 @@ def _observations_field(fact: type[Fact], kind: Any) -> Any:
 
 async def _timeline(
     root: Any,
-    since: Annotated[date | None, strawberry.argument(description="Not before this day.")] = None,
-    until: Annotated[date | None, strawberry.argument(description="Not after this day.")] = None,
+    since: Annotated[date | None, strawberry.argument(description=_SINCE)] = None,
+    until: Annotated[date | None, strawberry.argument(description=_UNTIL)] = None,
     first: Annotated[int | None, strawberry.argument(description="How many, 0 to 1000; 100 if left out.")] = None,
     after: Annotated[str | None, strawberry.argument(description="The cursor to continue after.")] = None,
 ) -> Any:
@@ -166,7 +173,8 @@ def _patient_record() -> Any:
         _timeline,
         TimelineConnection,
         "What happened, over every section, oldest first, each entry once: where it began or happened; where that was "
-        "before `since`, what was written down or ended since.",
+        "before `since`, what was written down or ended since. What is ahead, was called off or missed stands there "
+        "too: `occurrence` says which.",
     )
     namespace["discrepancies"] = field(
         _discrepancies,

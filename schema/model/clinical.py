@@ -238,7 +238,7 @@ class Encounter(Fact, frozen=True, kw_only=True):
 
     section: ClassVar[str] = "encounters"
 
-    status: Annotated[str | None, d("planned, arrived, in-progress, finished, cancelled and others.")] = None
+    status: Annotated[str | None, d("planned, arrived, in-progress, finished, cancelled, noshow and others.")] = None
     encounter_class: Annotated[CodeableConcept | None, d("Inpatient, emergency, ambulatory, virtual and others.")] = (
         None
     )

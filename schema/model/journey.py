@@ -16,8 +16,14 @@ class Occurrence(Enum):
 
     HAPPENED = "HAPPENED"
     """It began or took place; where nobody says when, it was written down."""
+    PLANNED = "PLANNED"
+    """It was booked or meant for then: no source says that it took place, or it lay ahead when its source was asked."""
+    NOT_DONE = "NOT_DONE"
+    """It was to be then, and did not take place: cancelled, refused or not done."""
+    MISSED = "MISSED"
+    """It was to be then, and the person did not come (did not attend, no-show)."""
     RECORDED = "RECORDED"
-    """It began earlier, and a source wrote it down now."""
+    """It belongs to an earlier time, and a source wrote it down now."""
     ENDED = "ENDED"
     """It began earlier, and ended now."""
 

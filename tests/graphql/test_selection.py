@@ -1,23 +1,17 @@
 """Which entries of a section a query's bounds choose."""
 
 from datetime import date
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from msgspec import Struct
 
 from gateway.merge import delivered
 from gateway.selection import chosen
 from schema.model.clinical import AllergyIntolerance, Observation
-from schema.model.values import CodeableConcept, Coding
+from schema.model.values import CodeableConcept, Coding, Identifier, Period
 from schema.model.view import EntryFilter, Section, SectionStatus
-from schema.model.when import When
-from tests.merge.making import merged, stating
-
-
-class Entry(Struct):
-    when: When | None
+from tests.merge.making import coded, merged, since, stating
 
 
 @pytest.mark.parametrize(
@@ -35,12 +29,28 @@ class Entry(Struct):
     ],
 )
 def test_a_time_stated_coarsely_is_compared_as_coarsely(stated: str | None, fits: bool) -> None:
-    entry = cast("Any", Entry(When.iso(stated, ZoneInfo("Europe/London")) if stated else None))
+    assert in_march(since(stated)) is fits
+
+
+def test_a_result_is_chosen_by_any_zone_in_which_a_source_keeps_its_time_and_by_any_sources_word() -> None:
+    assert in_march(since("2026-03-31T23:30:00Z"))
+    assert in_march(since("2026-03-31T22:30:00Z")), "the 31st in London"
+    assert in_march(since("2026-04-01T00:30:00+01:00")), "the 31st in UTC"
+    assert not in_march(since("2026-04-01T00:30:00+00:00"))
+    assert in_march(since("2026-04-02"), since("2026-03-02")), "one of the two says so"
+
+
+def in_march(*effective: Period | None) -> bool:
+    """Whether the result that sources say was made then is one of March's."""
+    alike = {"code": coded("1"), "identifiers": (Identifier(system="urn:lab", value="R1"),)}
+    stated = [(n, {**alike, "effective": one}) for n, one in zip("ab", effective, strict=False)]
+    entries = merged(stating(Observation, *stated))
+    assert len(entries) == 1
     section: Section[Any] = Section(
-        fact_type="Observation", status=SectionStatus.COMPLETE, empty_reason=None, sources=(), entries=(entry,)
+        fact_type="Observation", status=SectionStatus.COMPLETE, empty_reason=None, sources=(), entries=entries
     )
     march = EntryFilter(since=date(2026, 3, 1), until=date(2026, 3, 31))
-    assert bool(chosen(section, march, delivered()).entries) is fits
+    return bool(chosen(section, march, delivered(), [ZoneInfo("Europe/London")]).entries)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,7 +12,9 @@ from schema.model.clinical import (
     Communication,
     Condition,
     Encounter,
+    Immunization,
     Medication,
+    MedicationKind,
     Observation,
     ServiceRequest,
 )
@@ -19,6 +22,7 @@ from schema.model.fact import Fact
 from schema.model.journey import Finding, Moment, Occurrence, TransferKind, TransferOfCare
 from schema.model.values import Origin
 from schema.model.view import Section, SectionSource, SourceState
+from schema.model.when import When
 from tests.merge.making import SOURCES, at, coded, course, merged, number, problem, since, stating
 
 Stated = tuple[type[Fact], str, dict[str, Any]]
@@ -35,8 +39,8 @@ def sections(*stated: Stated, b: SourceState = SourceState.OK) -> list[Section[A
 
 
 def moments(*stated: Stated, since: str | None = None, until: str | None = None) -> list[Moment]:
-    days = (date.fromisoformat(day) if day else None for day in (since, until))
-    return list(timeline(sections(*stated), *days).moments)
+    first, last = (date.fromisoformat(day) if day else None for day in (since, until))
+    return list(timeline(sections(*stated), first, last, [ZoneInfo("Europe/London")]).moments)
 
 
 def seen(found: list[Moment]) -> list[tuple[str, Occurrence]]:
@@ -80,6 +84,95 @@ def test_when_it_was_written_down_stands_for_its_time_only_where_nobody_says_whe
     (one,) = moments((Condition, "a", old), (Condition, "b", late), until="2020-12-31")
     assert (one.at.value, one.occurrence, len(one.entry.members)) == ("2010-05-01", Occurrence.HAPPENED, 2)
     assert seen(moments((Condition, "b", late))) == [("2026-03-10", Occurrence.HAPPENED)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "what"),
+    [
+        (Appointment, {"status": "booked", "period": since("2026-03-29T10:30")}, Occurrence.PLANNED),
+        (Appointment, {"status": "booked", "period": since("2026-03-02T10:30")}, Occurrence.PLANNED),
+        (Appointment, {"status": "fulfilled", "period": since("2026-03-02T10:30")}, Occurrence.HAPPENED),
+        (Appointment, {"status": "cancelled", "period": since("2026-03-29T10:30")}, Occurrence.NOT_DONE),
+        (Appointment, {"status": "noshow", "period": since("2026-03-02T10:30")}, Occurrence.MISSED),
+        (Encounter, {"status": "cancelled", "period": since("2026-03-02T10:30")}, Occurrence.NOT_DONE),
+        (Encounter, {"status": "noshow", "period": since("2026-03-02T10:30")}, Occurrence.MISSED),
+        (Encounter, {"status": "planned", "period": since("2026-03-02T10:30")}, Occurrence.PLANNED),
+        (Encounter, {"status": None, "period": since("2026-03-18")}, Occurrence.PLANNED),
+        (Encounter, {"status": None, "period": since("2026-03-17")}, Occurrence.HAPPENED),
+        (Immunization, {"status": "not-done", "occurrence": at("2026-03-02")}, Occurrence.NOT_DONE),
+        (Medication, course(start="2026-03-18"), Occurrence.PLANNED),
+        (Medication, course(start="2026-03-01") | {"status": "cancelled"}, Occurrence.HAPPENED),
+        (
+            Medication,
+            course(start="2026-03-01") | {"status": "cancelled", "kind": MedicationKind.DISPENSE},
+            Occurrence.NOT_DONE,
+        ),
+        (ServiceRequest, {"status": "cancelled", "authored": at("2026-03-02")}, Occurrence.HAPPENED),
+        (Observation, {"status": "final", "effective": since("2026-03-17T02:11")}, Occurrence.HAPPENED),
+    ],
+)
+def test_what_is_ahead_is_planned_and_what_was_called_off_or_missed_did_not_happen(
+    kind: type[Fact], fields: dict[str, Any], what: Occurrence
+) -> None:
+    assert [moment.occurrence for moment in moments((kind, "a", fields))] == [what]
+
+
+def test_what_the_source_shown_first_says_of_it_holds_and_where_it_says_nothing_another_does() -> None:
+    visit = {"identifiers": (SPELL,), "period": since("2026-03-02T10:30")}
+    old = (Encounter, "a", {**visit, "status": "planned", "recorded": at("2026-03-01")})
+    for late, word, what in (
+        ("2026-03-02", "finished", Occurrence.HAPPENED),
+        ("2026-02-01", "finished", Occurrence.HAPPENED),
+        ("2026-02-01", "cancelled", Occurrence.NOT_DONE),
+    ):
+        other = (Encounter, "b", {**visit, "status": word, "recorded": at(late)})
+        (one,) = moments(old, other)
+        assert (one.occurrence, len(one.entry.members)) == (what, 2), word
+    kept = (Encounter, "b", {**visit, "status": "finished", "recorded": at("2026-03-02")})
+    missed = (Encounter, "a", {**visit, "status": "noshow", "recorded": at("2026-03-03")})
+    assert [one.occurrence for one in moments(kept, missed)] == [Occurrence.MISSED]
+
+
+def test_what_did_not_happen_did_not_end_either() -> None:
+    off = {"status": "cancelled", "period": since("2026-02-01", "2026-02-25")}
+    assert moments((Encounter, "a", off), since="2026-02-21") == []
+
+
+def test_a_day_is_the_day_of_every_zone_in_which_a_source_keeps_its_time() -> None:
+    late = (Condition, "a", problem("1", "2026-06-20T23:30:00Z"))  # the 21st in London
+    early = (Condition, "b", problem("2", "2026-06-20T00:30:00+01:00"))  # the 19th in UTC
+    dated = (Condition, "c", problem("3", "2026-06-20"))
+
+    def stand(**days: str) -> list[str]:
+        return [moment.at.text for moment in moments(late, early, dated, **days)]
+
+    assert stand(since="2026-06-21") == ["2026-06-20T23:30:00Z"]
+    assert stand(until="2026-06-19") == ["2026-06-20T00:30:00+01:00"]
+    assert stand(since="2026-06-22") == stand(until="2026-06-18") == []
+    assert len(stand(since="2026-06-20", until="2026-06-20")) == 3, "nothing is narrowed by it"
+
+
+def test_a_date_has_no_zone() -> None:
+    for zone in ("America/New_York", "Pacific/Auckland"):
+        dated = (Condition, "a", problem("1") | {"onset": When.iso("2026-06-20", ZoneInfo(zone))})
+        assert moments(dated, since="2026-06-21") == moments(dated, until="2026-06-19") == []
+        assert len(moments(dated, since="2026-06-20", until="2026-06-20")) == 1
+
+
+def test_the_first_and_the_last_day_of_the_calendar_are_days() -> None:
+    stated = (Condition, "a", problem("1", "2026-06-20T23:30:00Z"))
+    assert len(moments(stated, since="0001-01-01", until="9999-12-31")) == 1
+
+
+def test_an_entry_lies_between_two_days_by_what_any_source_says_of_its_time() -> None:
+    old = (Condition, "a", problem("44054006", "2010-05-01", recorded=at("2026-01-01")))
+    late = (Condition, "b", problem("44054006", "2026-03-01", recorded=at("2010-05-01")))
+    assert seen(moments(old, late)) == [("2010-05-01", Occurrence.HAPPENED)], "as the one shown first says"
+    assert seen(moments(old, late, since="2026-02-21")) == [("2026-03-01", Occurrence.HAPPENED)]
+    assert seen(moments(old, late, until="2011-01-01")) == [("2010-05-01", Occurrence.HAPPENED)]
+    swapped = [(kind, source, {**fields, "recorded": None}) for kind, source, fields in (late, old)]
+    assert seen(moments(*swapped, until="2011-01-01")) == [("2010-05-01", Occurrence.HAPPENED)]
+    assert seen(moments(old, late, since="2015-01-01", until="2020-12-31")) == [("2010-05-01", Occurrence.HAPPENED)]
 
 
 # ---------- what came out of what

@@ -251,10 +251,12 @@ def push_an_argument_before_the_merge(plant: Plant) -> None:
     """The facts that fit the argument are merged, in place of the entries that do."""
     chosen = gathering.chosen
 
-    def facts_first(section: Section[Any], entries: EntryFilter, terms: Terminology) -> Section[Any]:
+    def facts_first(section: Section[Any], entries: EntryFilter, terms: Terminology, *zones: Any) -> Section[Any]:
         facts = [member for entry in section.entries for member in entry.members]
         alone = [structs.replace(section, entries=merge([one], IDS, linked=LINKED, terms=terms)) for one in facts]
-        fitting = [one for one, single in zip(facts, alone, strict=True) if chosen(single, entries, terms).entries]
+        fitting = [
+            one for one, single in zip(facts, alone, strict=True) if chosen(single, entries, terms, *zones).entries
+        ]
         return structs.replace(section, entries=merge(fitting, IDS, linked=LINKED, terms=terms))
 
     plant.setattr(gathering, "chosen", facts_first)

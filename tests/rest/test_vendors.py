@@ -70,12 +70,12 @@ async def test_a_dispense_is_a_supply_with_its_product_quantity_and_day(pharmacy
     assert supply.status == "completed"
 
 
-async def test_a_missed_visit_is_a_cancelled_contact(pharmacy) -> None:
+async def test_a_missed_visit_is_one_that_nobody_came_to(pharmacy) -> None:
     found = await pharmacy.answer(MICHAEL)
     came, missed = of(found, "Encounter/N501"), of(found, "Encounter/N514")
     assert isinstance(came, Encounter)
     assert isinstance(missed, Encounter)
-    assert (came.status, missed.status) == ("finished", "cancelled")
+    assert (came.status, missed.status) == ("finished", "noshow")
     assert came.notes[0].text.startswith("Weekly visit.")
     vaccine = of(found, "Immunization/V310")
     assert isinstance(vaccine, Immunization)
