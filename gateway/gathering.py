@@ -151,23 +151,24 @@ class Gathering:
     async def transfers_of_care(self) -> tuple[TransferOfCare, ...]:
         """As the port says."""
         sections = await self._every_section(OVER_SECTIONS["transfersOfCare"])
-        return await aside(_many(sections), transfers_of_care, sections)
+        return await aside(_many(sections), transfers_of_care, sections, self._began())
 
     async def care_team_members(self) -> tuple[CareTeamMember, ...]:
         """As the port says."""
         sections = await self._every_section(OVER_SECTIONS["careTeamMembers"])
-        return await aside(_many(sections), care_team_members, sections)
+        return await aside(_many(sections), care_team_members, sections, self._began())
 
     async def discrepancies(self, source: str | None) -> tuple[Discrepancy, ...]:
         """As the port says."""
         if source is not None and source not in {asked.source.id for asked in self._asked}:
             raise QueryError(ErrorCode.ARGUMENT_INVALID, "There is no such source: `sources` names them.")
         sections = await self._every_section(OVER_SECTIONS["discrepancies"])
-        began = {
-            heard.source.id: heard.complete_from.timestamp() for heard in self._settled.values() if heard.complete_from
-        }
         terms = [self._terms[one.fact_type] for one in sections]
-        return await aside(_many(sections), _discrepancies, sections, terms, began, source)
+        return await aside(_many(sections), _discrepancies, sections, terms, self._began(), source)
+
+    def _began(self) -> dict[str, float]:
+        """When each source that only listens began to, in seconds since 1970."""
+        return {one.source.id: one.complete_from.timestamp() for one in self._settled.values() if one.complete_from}
 
     async def _every_section(self, types: Collection[str]) -> list[Section[Any]]:
         """Every section of these fact types, in the order of the view."""

@@ -23,12 +23,14 @@ asked, or holds a record that could not be proved to be this person's (NOT_ASKED
                   the rest, so it makes no reason either
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from schema.model.clinical import AllergyIntolerance, Condition, Polarity
 from schema.model.fact import Fact, GapKind
 from schema.model.view import EmptyReason, MergedFact, Section, SectionSource, SectionStatus, SourceRef, SourceState
+from schema.model.when import When
 
 _BROKEN = frozenset({GapKind.UNREADABLE, GapKind.TRUNCATED, GapKind.UNSUPPORTED, GapKind.FAILED})
 _INCOMPLETE = _BROKEN | {GapKind.WITHHELD, GapKind.NARRATIVE_ONLY}
@@ -51,15 +53,21 @@ def section(
     )
 
 
-def unheard(sections: Iterable[Section[Any]]) -> tuple[SourceRef, ...]:
-    """The sources in scope for one of the sections that were not heard completely about it, each once."""
-    found = (
-        said.source
-        for one in sections
-        for said in one.sources
-        if not _out_of_scope(said) and not _heard_completely(said)
-    )
-    return tuple(dict.fromkeys(found))
+class Silence:
+    """Who was not heard completely, of the sources in scope for some sections."""
+
+    def __init__(self, sections: Iterable[Section[Any]], complete_from: Mapping[str, float]) -> None:
+        """`complete_from` says of sources that only listen when they began (seconds since 1970)."""
+        in_scope = [said for one in sections for said in one.sources if not _out_of_scope(said)]
+        self._unheard = tuple(dict.fromkeys(said.source for said in in_scope if not _heard_completely(said)))
+        listening = dict.fromkeys(said.source for said in in_scope if said.source.id in complete_from)
+        self._began = {one: complete_from[one.id] for one in listening if one not in self._unheard}
+
+    def since(self, when: When | None) -> tuple[SourceRef, ...]:
+        """Each once: those that were not heard completely, or began to listen after any reading of this time. Of what
+        may have been at any time (None), a source that only listens was never heard completely."""
+        first = when.earliest.timestamp() if when is not None else -inf
+        return self._unheard + tuple(source for source, began in self._began.items() if began > first)
 
 
 def _status(entries: Sequence[MergedFact[Any]], sources: Iterable[SectionSource]) -> SectionStatus:

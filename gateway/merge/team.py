@@ -14,20 +14,21 @@ identifier that an organisation bears, or people of different names, is no perso
 
 A contact counts when it took place: an encounter under way or finished (or without a status, and with an end), a kept
 appointment, a supply handed over, a message between the party and the person. Never one that was cancelled, missed,
-booked or not collected, nor a message between professionals. It counts for who took part, and for the organisation
-that gave the care: the one that the contact names, or if it names none, the one that runs the source that holds it.
-A contact with a member is one with the team, where both are of one source. The author of a prescription has not seen
-the person by that. Nobody can tell whether somebody was seen where a contact was with one of the same name.
+booked or not collected, nor a message between professionals. Where sources differ, the first in display order that says
+whether it took place holds. It counts for who took part, and for the organisation that gave the care: the one that the
+contact names, or if it names none, the one that runs the source that holds it. A contact with a member is one with the
+team, where both are of one source. The author of a prescription has not seen the person by that. Nobody can tell
+whether somebody was seen where a contact was with one of the same name, or where a source only listens and began later.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 from msgspec import Struct
 
-from gateway.merge.absence import unheard
+from gateway.merge.absence import Silence
 from gateway.merge.compare import folded
 from gateway.merge.identifiers import IdKey, contradict, id_key
 from schema.model.clinical import (
@@ -50,6 +51,7 @@ _TITLES = frozenset({"dr", "mr", "mrs", "ms", "miss", "mx", "prof", "professor",
 _CONTACTS = frozenset({"Encounter", "Appointment", "Medication", "Communication"})
 _TOOK_PLACE = frozenset({"arrived", "triaged", "in-progress", "onleave", "discharged", "completed", "finished"})
 _KEPT = frozenset({"arrived", "checked-in", "fulfilled"})
+_AHEAD = frozenset({None, "planned", "proposed", "pending", "booked", "waitlist", "unknown"})
 _PATIENT = "patient"
 _Key = tuple[Hashable, ...]
 """Of what kind, and what."""
@@ -102,8 +104,13 @@ class _Named(Struct, frozen=True, eq=False):
     called: tuple[_Key, ...]
 
 
-def care_team_members(sections: Sequence[Section[Any]]) -> tuple[CareTeamMember, ...]:
-    """Who is involved: named as such first, then by last contact, newest first, then by name."""
+def care_team_members(
+    sections: Sequence[Section[Any]], complete_from: Mapping[str, float] | None = None
+) -> tuple[CareTeamMember, ...]:
+    """Who is involved: named as such first, then by last contact, newest first, then by name.
+
+    `complete_from` says of sources that only listen when they began (seconds since 1970).
+    """
     mentions = [
         mention
         for section in sections
@@ -113,10 +120,10 @@ def care_team_members(sections: Sequence[Section[Any]]) -> tuple[CareTeamMember,
     ]
     groups = _groups(mentions)
     group_of = {id(one.mention): group for group in groups for one in group}
-    silent = unheard(section for section in sections if section.fact_type in _CONTACTS)
+    silence = Silence((one for one in sections if one.fact_type in _CONTACTS), complete_from or {})
     seen = [one for group in groups for one in group if one.mention.took_place]
     listed = [group for group in groups if any(one.mention.how is not None for one in group)]
-    return tuple(sorted((_member(group, _contacts(group, group_of), seen, silent) for group in listed), key=_order))
+    return tuple(sorted((_member(group, _contacts(group, group_of), seen, silence) for group in listed), key=_order))
 
 
 def _contacts(group: list[_Named], group_of: dict[int, list[_Named]]) -> list[MergedFact[Any]]:
@@ -266,21 +273,31 @@ def _components(named: list[_Named], keys: Callable[[_Named], tuple[_Key, ...]])
 
 
 def _took_place(entry: MergedFact[Any]) -> bool:
-    """Whether any source says so and the one shown does not deny it."""
-    fact = entry.display
+    """By the word of the first member in display order that says whether it did."""
+    said = (answer for member in entry.members if (answer := _says_it_took_place(member)) is not None)
+    return next(said, False)
+
+
+def _says_it_took_place(member: SourceFact[Any]) -> bool | None:
+    """None where it says neither: ahead, or of no known status."""
+    fact = member.fact
     match fact:
+        case Encounter() if fact.status in (None, "unknown"):
+            end = fact.period.end if fact.period is not None else None
+            return True if end is not None and end.earliest <= member.provenance.retrieved else None
+        case Encounter() | Appointment() if fact.status in _AHEAD:
+            return None
         case Encounter():
-            ended = fact.period is not None and fact.period.end is not None
-            return fact.status in _TOOK_PLACE or (fact.status in (None, "unknown") and ended)
+            return fact.status in _TOOK_PLACE
         case Appointment():
             return fact.status in _KEPT
-        case Medication():
-            return fact.kind is MedicationKind.DISPENSE and fact.status == "completed"
+        case Medication() if fact.kind is MedicationKind.DISPENSE:
+            return None if fact.status in (None, "in-progress", "unknown") else fact.status == "completed"
         case Communication():
             parties = [one for one in (fact.sender, *fact.recipients) if one is not None]
             return fact.status != "not-done" and any(_is_patient(one) for one in parties)
         case _:
-            return False
+            return None
 
 
 def _is_patient(party: Party) -> bool:
@@ -303,11 +320,12 @@ def _moment(entry: MergedFact[Any]) -> tuple[float, str]:
 
 
 def _member(
-    group: list[_Named], contacts: list[MergedFact[Any]], seen: list[_Named], silent: tuple[SourceRef, ...]
+    group: list[_Named], contacts: list[MergedFact[Any]], seen: list[_Named], silence: Silence
 ) -> CareTeamMember:
     mentions = [one.mention for one in group if one.mention.how is not None]
     parties = [one.party for one in mentions]
     latest = max(contacts, key=_moment, default=None)
+    silent = silence.since(latest.when if latest is not None else None)
     absent = Finding.CANNOT_TELL if silent or _may_be_seen(group, seen) else Finding.NOT_FOUND
     return CareTeamMember(
         name=next((party.name for party in parties if party.name), None),

@@ -146,7 +146,10 @@ def cut_discrepancies(said: tuple[Discrepancy, ...], first: int | None, after: s
     return DiscrepancyConnection(total_count=len(said), edges=found.edges, nodes=found.nodes, page_info=found.page_info)
 
 
-_UNHEARD = (listed(value_type(SourceRef)), "Sources in scope that did not answer completely: there may be more there.")
+_UNHEARD = (
+    listed(value_type(SourceRef)),
+    "Sources in scope that did not answer completely, or began to listen only later: there may be more there.",
+)
 
 
 def _reply_message(root: Any) -> str:
@@ -165,9 +168,12 @@ class TransferOfCareType:
     kind: enum_type(TransferKind) = strawberry.field(description="Which of the two.")  # type: ignore[valid-type]
     entry: MergedFactType = strawberry.field(description="The referral, or the stay that ended.")
     reply: enum_type(Finding) = strawberry.field(  # type: ignore[valid-type]
-        description="Whether a contact, booking, report, document or message names it by its number."
+        description="Whether a contact, booking, report, document or message names it by its number, or names what "
+        "came out of it."
     )
-    replies: listed(JourneyLinkType) = strawberry.field(description="What came out of it, oldest first.")  # type: ignore[valid-type]
+    replies: listed(JourneyLinkType) = strawberry.field(  # type: ignore[valid-type]
+        description="What came out of it, over any number of steps, oldest first; each with its last step."
+    )
     follows: listed(JourneyLinkType) = strawberry.field(  # type: ignore[valid-type]
         name="followsFrom", description="What it came out of itself."
     )

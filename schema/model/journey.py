@@ -68,7 +68,8 @@ class Finding(Enum):
     FOUND = "FOUND"
     """At least one is there."""
     NOT_FOUND = "NOT_FOUND"
-    """None is there, every source in scope answered completely, and everything that could be one says what it is."""
+    """None is there, every source in scope answered completely over that time, and all that could be one says what it
+    is."""
     CANNOT_TELL = "CANNOT_TELL"
     """None was found, and a source was not heard, or what is there does not say what it belongs to."""
 
@@ -89,9 +90,9 @@ class TransferOfCare(Struct, frozen=True, gc=False, kw_only=True):
     entry: MergedFact[Any]
     reply: Finding
     replies: tuple[JourneyLink, ...]
-    """What came out of it, oldest first."""
+    """What came out of it, over any number of steps, oldest first; each with its last step."""
     unheard: tuple[SourceRef, ...]
-    """Sources in scope that did not answer completely: a reply may be there."""
+    """Sources in scope that did not answer completely, or began to listen after it: a reply may be there."""
     follows: tuple[JourneyLink, ...]
 
 
@@ -121,4 +122,4 @@ class CareTeamMember(Struct, frozen=True, gc=False, kw_only=True):
     """The latest contact that took place; None with the reason in `contact`."""
     contact: Finding
     unheard: tuple[SourceRef, ...]
-    """Sources in scope that did not answer completely: a later contact may be there."""
+    """Sources in scope that did not answer completely, or began to listen after it: a later contact may be there."""

@@ -20,7 +20,7 @@ from schema.model.clinical import (
 )
 from schema.model.fact import Fact
 from schema.model.journey import Finding, Moment, Occurrence, TransferKind, TransferOfCare
-from schema.model.values import Origin
+from schema.model.values import Identifier, Origin
 from schema.model.view import Section, SectionSource, SourceState
 from schema.model.when import When
 from tests.merge.making import SOURCES, at, coded, course, merged, number, problem, since, stating
@@ -239,8 +239,10 @@ def timed() -> dict[str, Any]:
     return {"period": since("2026-03-17T15:00")}
 
 
-def reply(*stated: Stated, **heard: Any) -> TransferOfCare:
-    (found,) = transfers_of_care(sections(*stated, **heard))
+def reply(*stated: Stated, listening: str | None = None, **heard: Any) -> TransferOfCare:
+    """The answer to the one transfer stated; source "c" only listens, since then."""
+    began = {"c": at(listening).earliest.timestamp()} if listening else {}
+    (found,) = transfers_of_care(sections(*stated, **heard), began)
     return found
 
 
@@ -283,6 +285,95 @@ def test_what_names_a_referral_is_never_passed_over() -> None:
     found = transfers_of_care(sections(sent, request, (Encounter, "b", visited)))
     by_number = {one.entry.display.identifiers: one.reply for one in found}
     assert by_number == {(REFERRAL,): Finding.CANNOT_TELL, (own,): Finding.FOUND}
+
+
+@pytest.mark.parametrize(
+    ("sent", "began", "finding"),
+    [
+        ("2026-03-16T22:10", "2026-03-16T22:00", Finding.NOT_FOUND),
+        ("2026-03-16T22:10", "2026-03-16T22:11", Finding.CANNOT_TELL),
+        ("2026-03-16", "2026-03-16T12:00", Finding.CANNOT_TELL),
+        (None, "2020-01-01", Finding.CANNOT_TELL),
+    ],
+)
+def test_of_a_source_that_began_to_listen_after_a_referral_nobody_knows_what_it_missed(
+    sent: str | None, began: str, finding: Finding
+) -> None:
+    found = reply((ServiceRequest, "a", referral(authored=at(sent) if sent else None)), listening=began)
+    assert found.reply is finding
+    assert [one.id for one in found.unheard] == (["c"] if finding is Finding.CANNOT_TELL else [])
+
+
+def test_a_discharge_is_asked_about_from_its_end() -> None:
+    spell = (Encounter, "a", stay())  # of 16 to 20 March
+    assert reply(spell, listening="2026-03-19").reply is Finding.NOT_FOUND
+    assert reply(spell, listening="2026-03-20T10:01").reply is Finding.CANNOT_TELL
+
+
+HANDOVER, VISIT = number("HO-1", "urn:handover"), number("V-1", "urn:visits")
+
+
+def message(*origins: Identifier, sent: str = "2026-03-21T09:00", **more: Any) -> dict[str, Any]:
+    return {"sent": at(sent), "follows": tuple(Origin(identifier=one) for one in origins), **more}
+
+
+def test_a_reply_may_come_out_of_what_came_out_of_the_discharge() -> None:
+    spell = (Encounter, "a", stay())
+    handover = (Communication, "a", message(SPELL, identifiers=(HANDOVER,)))
+    visit = (Encounter, "b", {"period": since("2026-03-23T10:00"), "follows": (Origin(identifier=HANDOVER),)})
+    found = reply(spell, handover, visit)
+    assert (found.reply, [link.identifier for link in found.replies]) == (Finding.FOUND, [HANDOVER])
+    assert reply(spell, handover).reply is Finding.NOT_FOUND
+
+
+def test_everything_that_came_out_of_a_referral_is_its_reply_however_many_steps_on() -> None:
+    sent = (ServiceRequest, "a", referral())
+    booked = (Appointment, "b", booking(follows=(Origin(identifier=REFERRAL),), identifiers=(VISIT,)))
+    seen_ = (Encounter, "b", {"period": since("2026-03-29T10:30"), "identifiers": (VISIT, HANDOVER)})
+    told = (Communication, "b", message(HANDOVER, sent="2026-03-30T10:30"))
+    found = reply(sent, booked, seen_, told)
+    kinds = [type(link.entry.display).__name__ for link in found.replies]
+    assert (found.reply, kinds) == (Finding.FOUND, ["Appointment", "Encounter", "Communication"])
+
+
+def test_what_follows_itself_over_others_ends() -> None:
+    one = (Communication, "b", message(REFERRAL, HANDOVER, identifiers=(VISIT,)))
+    other = (Communication, "b", message(VISIT, identifiers=(HANDOVER,), sent="2026-03-22T09:00"))
+    found = reply((ServiceRequest, "a", referral(follows=(Origin(identifier=HANDOVER),))), one, other)
+    assert (found.reply, len(found.replies)) == (Finding.FOUND, 2)
+
+
+def test_by_way_of_another_request_nobody_can_tell_which_of_the_two_is_answered() -> None:
+    spell = (Encounter, "a", stay())
+    request = (ServiceRequest, "a", referral(follows=(Origin(identifier=SPELL),)))
+    named = (Appointment, "b", booking(follows=(Origin(identifier=REFERRAL),)))
+    by_kind = {one.kind: one.reply for one in transfers_of_care(sections(spell, request, named))}
+    assert by_kind == {TransferKind.REFERRAL: Finding.FOUND, TransferKind.DISCHARGE: Finding.CANNOT_TELL}
+    onward = (ServiceRequest, "a", referral(identifiers=(VISIT,), follows=(Origin(identifier=REFERRAL),)))
+    visited = (Appointment, "b", booking(follows=(Origin(identifier=VISIT),)))
+    discharge = transfers_of_care(sections(spell, request, onward, visited))[-1]
+    assert (discharge.kind, discharge.reply) == (TransferKind.DISCHARGE, Finding.CANNOT_TELL), "two requests on"
+    by_kind = {one.kind: one.reply for one in transfers_of_care(sections(spell, request))}
+    assert by_kind == dict.fromkeys(TransferKind, Finding.NOT_FOUND)
+
+
+def test_what_came_out_of_a_paper_that_names_nothing_may_be_the_reply() -> None:
+    spell = (Encounter, "a", stay())
+    paper = (Communication, "a", message(identifiers=(HANDOVER,)))
+    named = (Communication, "b", message(HANDOVER, sent="2026-03-22T09:00"))
+    assert reply(spell, paper, named).reply is Finding.CANNOT_TELL, "the hospital's paper may be of this stay"
+    old = (Communication, "a", message(identifiers=(HANDOVER,), sent="2026-03-01T09:00"))
+    assert reply(spell, old, named).reply is Finding.NOT_FOUND, "the stay had not begun"
+
+
+def test_a_booking_that_was_called_off_is_shown_and_is_no_answer() -> None:
+    sent, names = (ServiceRequest, "a", referral()), {"follows": (Origin(identifier=REFERRAL),)}
+    off = (Appointment, "b", booking(status="cancelled", **names))
+    found = reply(sent, off)
+    assert (found.reply, len(found.replies)) == (Finding.CANNOT_TELL, 1)
+    assert reply(sent, off, (Encounter, "b", {"period": since("2026-03-30"), **names})).reply is Finding.FOUND
+    missed = (Appointment, "b", booking(status="noshow", **names))
+    assert reply(sent, missed).reply is Finding.FOUND, "they answered, and the person did not come"
 
 
 def test_of_a_stay_that_two_sources_hold_nobody_can_tell_which_of_them_answers() -> None:

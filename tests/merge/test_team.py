@@ -34,8 +34,10 @@ def visit(when: str, *people: Party, status: str | None = "finished", **more: An
     return {"period": since(when), "status": status, "participants": people, **more}
 
 
-def people(*stated: Stated, **heard: Any) -> dict[str | None, CareTeamMember]:
-    found = care_team_members(sections(*stated, **heard))
+def people(*stated: Stated, listening: str | None = None, **heard: Any) -> dict[str | None, CareTeamMember]:
+    """By name; source "c" only listens, since then."""
+    began = {"c": at(listening).earliest.timestamp()} if listening else {}
+    found = care_team_members(sections(*stated, **heard), began)
     by_name = {one.name or one.organization: one for one in found}
     assert len(by_name) == len(found), "two go by one name"
     return by_name
@@ -104,6 +106,38 @@ def test_without_a_contact_it_is_not_found_only_when_everybody_was_heard() -> No
     silent = people(nurse, visits, b=SourceState.UNAVAILABLE)
     assert silent["Alys Brackley"].contact is Finding.CANNOT_TELL
     assert [source.id for source in silent["Ann Other"].unheard] == ["b"]
+
+
+def test_a_source_that_only_listens_may_have_missed_a_contact_before_it_began() -> None:
+    named = CareTeam, "a", team(party("Ann Other"))
+    another = Encounter, "a", visit("2026-03-11T10:15", party("Bob Else"))
+    met = Encounter, "a", visit("2026-03-11T10:15", party("Ann Other"))
+    never = people(named, another, listening="2026-03-01")["Ann Other"]
+    assert (never.contact, [source.id for source in never.unheard]) == (Finding.CANNOT_TELL, ["c"])
+    for began, silent in (("2026-03-12", ["c"]), ("2026-03-11", [])):
+        seen = people(named, met, listening=began)["Ann Other"]
+        assert (seen.contact, [source.id for source in seen.unheard]) == (Finding.FOUND, silent), began
+
+
+def test_a_contact_took_place_by_the_word_of_the_first_source_that_says_whether_it_did() -> None:
+    ann, number_ = party("Ann Other"), (number("V-1", "urn:visits"),)
+    met = {"period": since("2026-03-11T10:15"), "participants": (ann,), "identifiers": number_}
+    for late, early, counts in (
+        (None, "finished", True),
+        ("planned", "finished", True),
+        ("cancelled", "finished", False),
+    ):
+        newest = (Encounter, "a", {**met, "status": late, "recorded": at("2026-03-12")})
+        other = (Encounter, "b", {**met, "status": early, "recorded": at("2026-03-11")})
+        found = people((CareTeam, "a", team(ann)), newest, other)
+        assert (last(found["Ann Other"]) is not None) is counts, (late, early)
+
+
+def test_a_stay_of_which_only_the_end_ahead_is_known_is_no_contact_yet() -> None:
+    ann = party("Ann Other")
+    for end, counts in (("2026-03-16", True), ("2026-04-01", False)):
+        met = {"period": since("2026-03-11T10:15", end), "participants": (ann,)}
+        assert (last(people((CareTeam, "a", team(ann)), (Encounter, "a", met))["Ann Other"]) is not None) is counts
 
 
 def test_of_a_contact_that_names_its_provider_the_source_that_copied_it_has_none() -> None:
