@@ -29,14 +29,18 @@ def _fits(entry: MergedFact[Any], entries: EntryFilter, days: Days, terms: Termi
 
     A code stands for what it means: a laboratory's own code fits when the terminology calls it the same.
     """
-    if entries.codes:
-        wanted = set(entries.codes)
-        meant = (code for m in entry.members for _, code in terms.answers_to(getattr(m.fact, "code", None)))
-        if not any(wanted & set(_codes(m.fact, "code")) for m in entry.members) and wanted.isdisjoint(meant):
-            return False
+    if entries.codes and not any(_is_about(member.fact, entries.codes, terms) for member in entry.members):
+        return False
     if entries.category and not any(entries.category in _codes(m.fact, "categories") for m in entry.members):
         return False
     return days.is_every_day or days.may_hold(times_of(entry))
+
+
+def _is_about(fact: Fact, wanted: Collection[str], terms: Terminology) -> bool:
+    meant = terms.answers_to(getattr(fact, "code", None))
+    return any(code in wanted for code in _codes(fact, "code")) or any(
+        terms.is_asked_by(code, text) for text in wanted for code in meant
+    )
 
 
 def _codes(fact: Fact, name: str) -> Iterator[str]:

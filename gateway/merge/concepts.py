@@ -131,6 +131,10 @@ class Terminology(Struct, frozen=True, kw_only=True):
         codes = self.concepts(concept)
         return codes.union(*(self.equivalent[code] for code in codes if code in self.equivalent))
 
+    def is_asked_by(self, code: Code, text: str) -> bool:
+        """Whether a canonical code is the one that somebody asks for in these words, its dot or filling X aside."""
+        return text == code[1] or (code[0] in self.dotted and _dotted(text) == code[1])
+
     def nearby(self, codes: Iterable[Code]) -> frozenset[Code]:
         """Every code that is supplied as broader or narrower than one of these."""
         return _NONE.union(*(self.near[code] for code in codes if code in self.near)) if self.near else _NONE

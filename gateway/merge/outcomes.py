@@ -143,7 +143,7 @@ def _listed(terms: Terminology) -> list[_Line]:
 
 def _asked(code: str, lines: list[_Line], section: Section[Any], terms: Terminology) -> list[_Line]:
     """The series that a code stands for: those of the list; else one for each system in which the record has it."""
-    listed = [line for line in lines if any(code == value for _, value in line.codes | line.panels)]
+    listed = [line for line in lines if any(terms.is_asked_by(one, code) for one in line.codes | line.panels)]
     if listed:
         return listed
     own: dict[frozenset[Code], str] = {}
@@ -152,7 +152,7 @@ def _asked(code: str, lines: list[_Line], section: Section[Any], terms: Terminol
             for concept in (member.fact.code, *(part.code for part in member.fact.components)):
                 for coding in concept.codings if concept is not None else ():
                     known = terms.concept(coding)
-                    if coding.code == code and known is not None:
+                    if known is not None and (coding.code == code or terms.is_asked_by(known, code)):
                         own.setdefault(_with_equivalents([known], terms), concept.label or code)
     return [_Line(name=name, codes=codes) for codes, name in own.items()] or [_Line(name=code, codes=frozenset())]
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.merge import delivered
+from gateway.merge import delivered, outcomes
 from gateway.selection import chosen
 from schema.model.clinical import AllergyIntolerance, Observation
 from schema.model.values import CodeableConcept, Coding, Identifier, Period
@@ -89,6 +89,31 @@ def answering(system: str | None, code: str) -> list[str]:
     )
     asked = ("1018251000000107", "1742-6", "1743-4")
     return [one for one in asked if chosen(section, EntryFilter(codes=(one,)), terms).entries]
+
+
+@pytest.mark.parametrize(
+    ("system", "stated", "asked", "fits"),
+    [
+        ("http://hl7.org/fhir/sid/icd-10", "E11.9", "E119", True),
+        ("http://hl7.org/fhir/sid/icd-10", "E119", "E11.9", True),
+        ("urn:oid:2.16.840.1.113883.6.3", "I10X", "I10", True),
+        ("http://hl7.org/fhir/sid/icd-10", "I10", "I10X", True),
+        ("https://fhir.hl7.org.uk/CodeSystem/OPCS-4", "W37.1", "W371", True),
+        ("http://hl7.org/fhir/sid/icd-10", "E11.8", "E119", False),
+        ("urn:lab", "E11.9", "E119", False),
+        ("http://hl7.org/fhir/sid/icd-10-cm", "E11.9", "E119", False),
+    ],
+)
+def test_a_code_is_asked_for_with_or_without_its_dot_only_in_the_systems_that_write_it_both_ways(
+    system: str, stated: str, asked: str, fits: bool
+) -> None:
+    entries = merged(stating(Observation, ("a", {"code": coded(stated, system), "effective": since("2026-03-01")})))
+    section: Section[Any] = Section(
+        fact_type="Observation", status=SectionStatus.COMPLETE, empty_reason=None, sources=(), entries=entries
+    )
+    assert bool(chosen(section, EntryFilter(codes=(asked,)), delivered()).entries) is fits
+    (line,) = outcomes(section, delivered(), (asked,))
+    assert bool(line.excluded or line.points) is fits
 
 
 def test_a_category_is_chosen_by_whether_it_is_coded_or_a_bare_code() -> None:
