@@ -63,6 +63,26 @@ def test_a_sample_that_two_systems_report_is_one_point_that_names_both() -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "code", "unit"),
+    [
+        ("ALP", "1000621000000104", "U/L"),
+        ("ALP", "1013041000000106", "U/L"),
+        ("GGT", "1028091000000102", "U/L"),
+        ("PHQ-9 score", "720433000", "{score}"),
+    ],
+)
+def test_a_line_knows_the_codes_under_which_practices_file_it(name: str, code: str, unit: str) -> None:
+    found = series(("a", reading("97", "2026-01-14T10:05", code, unit)), codes=(code,))
+    assert (found.name, values(found)) == (name, ["97"])
+
+
+def test_a_glucose_is_not_on_the_line_of_ggt() -> None:
+    glucose = "1028881000000105"  # which was listed there once, from memory
+    (found,) = several(("a", reading("97", "2026-01-14T10:05", glucose, "U/L")), codes=("2324-2",))
+    assert (values(found), found.excluded) == ([], ())
+
+
+@pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({"entered_in_error": True}, ExclusionReason.ENTERED_IN_ERROR),
