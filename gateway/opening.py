@@ -24,6 +24,7 @@ from gateway.identity.crossref import CrossReferenceUnavailable, open_crossref
 from gateway.keys import Keys, state_secret
 from gateway.service import Service
 from gateway.supplied import terminology
+from gateway.telemetry import Metrics
 from gateway.translating import Translator
 
 
@@ -39,13 +40,13 @@ async def open_service(
 
     Raises ConfigError or SettingsError, naming the place, for what a person must put right.
     """
-    state_dir = config.state_dir
+    state_dir, metrics = config.state_dir, Metrics()
     async with AsyncExitStack() as stack:
         try:
             state_dir.mkdir(parents=True, exist_ok=True)
             keys = Keys(config.gateway.secret.reveal().encode() if config.gateway.secret else state_secret(state_dir))
             access = _access(config)
-            translator = _translator(config)
+            translator = _translator(config, metrics)
             stack.push_async_callback(translator.close)
             sources = {}
             for table in config.sources:
@@ -63,7 +64,7 @@ async def open_service(
         except AccessSetup as problem:
             raise ConfigError(str(problem)) from None
         allowance = Allowance(config.gateway.searches_per_minute, monotonic)
-        service = Service(config, keys, sources, access, audit, crossref, translator, clock, allowance)
+        service = Service(config, keys, sources, access, audit, crossref, translator, clock, allowance, metrics)
         stack.push_async_callback(service.flights.close)
         yield service
 
@@ -74,7 +75,7 @@ async def _release(adapter: Adapter[Any]) -> None:
         await adapter.source.http.close()
 
 
-def _translator(config: Config) -> Translator:
+def _translator(config: Config, metrics: Metrics) -> Translator:
     """What the deployment supplies, and the terminology server that is asked for the rest."""
     table, terms = config.terminology.server, terminology(config)
     if table.base_url is None:
@@ -87,7 +88,7 @@ def _translator(config: Config) -> Translator:
         timeout_s=table.timeout,
         max_concurrency=table.max_concurrency,
     )
-    return Translator(terms, table, http)
+    return Translator(terms, table, http, metrics=metrics)
 
 
 def _access(config: Config) -> Access:

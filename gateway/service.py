@@ -96,6 +96,7 @@ class Service:
         translator: Translator,
         clock: Callable[[], datetime],
         allowance: Allowance,
+        metrics: Metrics,
     ) -> None:
         self.config = config
         self.allowance = allowance
@@ -104,7 +105,7 @@ class Service:
         self.audit: Audit = audit
         self.crossref = crossref
         self.clock = clock
-        self.metrics = Metrics()
+        self.metrics = metrics
         self.cache = MemoryCache(config.gateway.cache_bytes)
         self.flights = Flights(keys, self.cache, clock)
         self.breaker = SubjectBreaker()

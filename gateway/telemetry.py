@@ -88,6 +88,13 @@ class Metrics:
             "sherwood_identity_total", "Decisions about source records, by grade.", ["source", "grade"],
             registry=self.registry,
         )  # fmt: skip
+        self.translations = Counter(
+            "sherwood_translations_total",
+            "What became of codes, as often as a view held them: known to a map, translated or found to have no "
+            "translation by the terminology server, not answered in time, or not usably. Counted where there is one.",
+            ["result"],
+            registry=self.registry,
+        )
 
     def text(self) -> bytes:
         """The exposition format."""

@@ -14,6 +14,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -25,7 +26,7 @@ from adapters.sdk.http import HttpClient, HttpResponse
 from gateway.aside import MANY_FACTS, aside
 from gateway.config import TerminologyServerTable
 from gateway.merge import Code, Line, Relation, Terminology, relation_of
-from gateway.telemetry import log_fault
+from gateway.telemetry import Metrics, log_fault
 from schema.model.fact import Fact
 from schema.model.values import CodeableConcept
 
@@ -57,6 +58,7 @@ class Translator:
         table: TerminologyServerTable | None = None,
         http: HttpClient | None = None,
         clock: Callable[[], float] = time.monotonic,
+        metrics: Metrics | None = None,
     ) -> None:
         self.terms = terms
         """Grows as translations come in. Each value is immutable: whoever merges keeps hold of one."""
@@ -64,6 +66,8 @@ class Translator:
         self._table = table or TerminologyServerTable()
         self._http = http
         self._clock = clock
+        self.metrics = metrics or Metrics()
+        """Counts what became of codes; never which."""
         self._answers: dict[Code, _Answer] = {}
         self._flights: dict[Code, asyncio.Task[None]] = {}
         self._rest_until = 0.0
@@ -84,14 +88,25 @@ class Translator:
         """
         if self._http is None:
             return frozenset()
-        codes = await aside(len(facts) > MANY_FACTS, self._foreign, facts)
+        found = await aside(len(facts) > MANY_FACTS, self._foreign, facts)
+        codes = [code for code in found if code not in self._supplied.known]
         now = self._clock()
         if now >= self._rest_until:
             self._ask([c for c in codes if c not in self._flights and not self._is_fresh(c, now)])
         waited = {self._flights[code] for code in codes if code in self._flights and code not in self._answers}
         if waited:
             await asyncio.wait(waited, timeout=max(0.0, min(self._table.wait, deadline - now)))
+        results = Counter(map(self._result, found))
+        for result, count in results.items():
+            self.metrics.translations.labels(result=result).inc(count)
         return frozenset(code for code in codes if code not in self._answers)
+
+    def _result(self, code: Code) -> str:
+        if code in self._supplied.known:
+            return "map"
+        if (answer := self._answers.get(code)) is not None:
+            return "translated" if answer.lines else "unmapped"
+        return "timed_out" if code in self._flights else "failed"
 
     async def check(self) -> None:
         """A real round trip. Raises a SourceError that says who must act."""
@@ -116,15 +131,10 @@ class Translator:
             await self._http.close()
 
     def _foreign(self, facts: Iterable[Fact]) -> list[Code]:
-        """Codes that may be asked about, each once, in one order."""
+        """Codes that may be asked about, and those of them that a map knows, each once, in one order."""
         found = {self._supplied.concept(coding) for concept in _concepts(facts) for coding in concept.codings}
         return sorted(
-            code
-            for code in found
-            if code is not None
-            and code[0] in self._systems
-            and code not in self._supplied.known
-            and _CODE.fullmatch(code[1])
+            code for code in found if code is not None and code[0] in self._systems and _CODE.fullmatch(code[1])
         )
 
     def _is_fresh(self, code: Code, now: float) -> bool:

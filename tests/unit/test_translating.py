@@ -17,6 +17,7 @@ from gateway import translating
 from gateway.config import TerminologyServerTable
 from gateway.merge import Terminology, delivered
 from gateway.merge.compare import same_codes
+from gateway.telemetry import Metrics
 from gateway.translating import REST_S, Translator
 from schema.model.clinical import Condition, Observation, ObservationComponent
 from schema.model.values import CodeableConcept, Coding
@@ -45,7 +46,7 @@ async def translator_at(
     http = open_client(
         HttpSettings(base_url=base_url), None, name="the terminology server", timeout_s=CEILING_S, max_concurrency=2
     )
-    translator = Translator(terms or delivered(), settings, http, clock)
+    translator = Translator(terms or delivered(), settings, http, clock, Metrics())
     try:
         async with asyncio.timeout(CEILING_S):
             yield translator
@@ -82,6 +83,38 @@ async def test_codes_that_no_map_knows_are_translated_in_one_question() -> None:
         assert (SCT, "197480006") in translator.terms.nearby([(ICD10, "F41.1")])
         merged = [("a", {"code": coded("C10F.", READ)}), ("b", {"code": coded(DIABETES)})]
         assert together(Condition, *merged, terms=translator.terms) == [[0, 1]]
+
+
+def counted(translator: Translator) -> dict[str, float]:
+    """What the metric says, by its labels."""
+    lines = [one for one in translator.metrics.text().decode().splitlines() if one.startswith("sherwood_translations_")]
+    return {label: float(number) for label, _, number in (one.partition(" ") for one in lines if "_total{" in one)}
+
+
+async def test_what_became_of_each_code_is_counted_and_no_code_is_named() -> None:
+    line = {"code": "G20..", "target": [{"equivalence": "unmatched"}]}
+    group = {"source": READ, "target": SCT, "element": [line]}
+    terms = delivered().extended(concept_maps=[{"resourceType": "ConceptMap", "group": [group]}])
+    hold, clock = asyncio.Event(), Clock()
+    async with (
+        terminology_server(maps={(READ, "C10F."): [match(DIABETES)]}, unknown="false") as server,
+        translator_at(server.base_url, terms, clock=clock, wait=0.2) as translator,
+    ):
+        await learn(translator, (READ, "G20.."), (READ, "C10F."), (READ, "H33.."), (SCT, DIABETES))
+        label = 'sherwood_translations_total{{result="{}"}}'.format
+        assert counted(translator) == {label("map"): 1, label("translated"): 1, label("unmapped"): 1}
+        server.faults.hold = hold
+        await translator.learn(facts((READ, "F25..")), clock.now)
+        assert counted(translator)[label("timed_out")] == 1
+        hold.set()
+        while translator._flights:
+            await asyncio.sleep(0.01)
+        server.status = 500
+        await learn(translator, (READ, "E23.."))
+        assert counted(translator)[label("failed")] == 1
+        assert set(counted(translator)) == {
+            label(one) for one in ("map", "translated", "unmapped", "timed_out", "failed")
+        }
 
 
 async def test_without_a_server_nobody_is_asked_and_nothing_is_open() -> None:
