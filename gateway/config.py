@@ -253,6 +253,12 @@ class TerminologyTable(_Table):
     """A drug dictionary as a JSON list (docs/reference/configuration.md): a path, or "package:path"."""
     concept_maps: tuple[str, ...] = ()
     """FHIR ConceptMap resources as JSON: paths, patterns such as "maps/*.json", or "package:path"."""
+    units: str | None = None
+    """Units that are added to the delivered ones, as a TOML file (docs/reference/configuration.md)."""
+    outcomes: str | None = None
+    """Lines of measurements that are added to the delivered ones, as a TOML file."""
+    lists: str | None = None
+    """A copy of gateway/merge/terminology.toml of one's own, in place of the delivered one."""
     orders_join_courses: bool = False
     """Whether an order may be the same thing as a course, for sources whose medication list is its orders."""
     server: TerminologyServerTable = TerminologyServerTable()

@@ -1,15 +1,28 @@
-"""What a deployment supplies to the merge: its drug dictionary and its FHIR ConceptMaps, read from files at the start.
+"""What a deployment supplies to the merge: its drug dictionary, its FHIR ConceptMaps, and what it adds to the lists of
+units and of lines of measurements, read from files at the start.
 
 Whatever is wrong with them is a person's to put right: every error names the file, and the element in it.
 """
 
 import json
+from collections.abc import Callable
 from glob import glob, has_magic
 from typing import Any
 
 from adapters.sdk.resources import package_and_path, read_resource
-from gateway.config import Config, ConfigError
-from gateway.merge import ConceptMap, MapError, Terminology, delivered, read_maps
+from gateway.config import Config, ConfigError, line_of
+from gateway.merge import (
+    ConceptMap,
+    ListError,
+    MapError,
+    SeriesList,
+    Terminology,
+    UnitsFile,
+    delivered,
+    read_list,
+    read_maps,
+    read_terminology,
+)
 
 
 def terminology(config: Config) -> Terminology:
@@ -17,11 +30,37 @@ def terminology(config: Config) -> Terminology:
     table = config.terminology
     products = _json_of(config, table.medicines) if table.medicines else ()
     maps = _maps(config)
+    terms = _with_lists(config)
     try:
-        return delivered().extended(products=products, concept_maps=maps, orders_join_courses=table.orders_join_courses)
+        return terms.extended(products=products, concept_maps=maps, orders_join_courses=table.orders_join_courses)
     except (KeyError, TypeError, AttributeError):
         fault = "not a list of products with code, level and name"
         raise ConfigError(f"[terminology] {table.medicines}: {fault}") from None
+
+
+def _with_lists(config: Config) -> Terminology:
+    """The lists by themselves: the delivered ones or the deployment's copy, with what it adds to them."""
+    table, terms = config.terminology, delivered()
+    if table.lists:
+        try:
+            terms = read_terminology(read_resource(table.lists, config.folder), table.lists)
+        except ValueError as problem:
+            raise ConfigError(f"[terminology] {problem}") from None
+    if table.units:
+        terms = _added(config, table.units, lambda text: terms.extended(units=read_list(text, UnitsFile)))
+    if table.outcomes:
+        terms = _added(config, table.outcomes, lambda text: terms.extended(series=read_list(text, SeriesList)))
+    return terms
+
+
+def _added(config: Config, reference: str, add: Callable[[str], Terminology]) -> Terminology:
+    text = read_resource(reference, config.folder)
+    try:
+        return add(text)
+    except ListError as problem:
+        place = list(problem.place)
+        where = f":{line_of(text, place)}: {'.'.join(map(str, place))}" if place else ""
+        raise ConfigError(f"[terminology] {reference}{where}: {problem}") from None
 
 
 def _maps(config: Config) -> list[ConceptMap]:

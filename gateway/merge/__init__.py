@@ -16,11 +16,12 @@ Nothing here does I/O or knows a clock. A new fact type is one module under `typ
 """
 
 from gateway.merge.absence import section
-from gateway.merge.concepts import Code, Limits, Product, Terminology, delivered, load
+from gateway.merge.concepts import Code, Limits, Product, Terminology, delivered, load, read_terminology
 from gateway.merge.courses import with_courses
 from gateway.merge.discrepancies import discrepancies
 from gateway.merge.engine import Linked, MixedSubjects, MixedTypes, merge
 from gateway.merge.ids import Ids
+from gateway.merge.lists import ListError, SeriesList, UnitsFile, read_list
 from gateway.merge.maps import ConceptMap, Line, MapError, Relation, read_maps, relation_of
 from gateway.merge.outcomes import outcomes
 from gateway.merge.precedence import precedence
@@ -38,12 +39,15 @@ __all__ = [
     "Limits",
     "Line",
     "Linked",
+    "ListError",
     "MapError",
     "MixedSubjects",
     "MixedTypes",
     "Product",
     "Relation",
+    "SeriesList",
     "Terminology",
+    "UnitsFile",
     "care_team_members",
     "current",
     "delivered",
@@ -53,7 +57,9 @@ __all__ = [
     "newest",
     "outcomes",
     "precedence",
+    "read_list",
     "read_maps",
+    "read_terminology",
     "relation_of",
     "section",
     "timeline",

@@ -23,6 +23,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, ValidationError, convert, structs
 
+from gateway.merge.lists import SeriesList, Units, UnitsFile, delivered_series, delivered_units
 from gateway.merge.maps import Code as Code
 from gateway.merge.maps import ConceptMap, Line, Relation, Said, read_maps, settled
 from schema.model.values import CodeableConcept, Coding
@@ -98,6 +99,10 @@ class Terminology(Struct, frozen=True, kw_only=True):
     """Medicines whose absence or difference somewhere is named first."""
     frequencies: Mapping[str, str]
     """Words for how often -> one spelling of it."""
+    units: Units
+    """Which units are the same."""
+    series: SeriesList
+    """Which codes are on one line of measurements."""
     orders_join_courses: bool = False
     """Whether an order (REQUEST) may be the same thing as a course (STATEMENT), or is only linked with it."""
 
@@ -176,14 +181,22 @@ class Terminology(Struct, frozen=True, kw_only=True):
         products: Iterable[Mapping[str, Any]] = (),
         concept_maps: Iterable[Mapping[str, Any] | ConceptMap] = (),
         orders_join_courses: bool | None = None,
+        units: UnitsFile | None = None,
+        series: SeriesList | None = None,
     ) -> "Terminology":
-        """With a drug dictionary and FHIR ConceptMap resources that a deployment supplies. Raises MapError."""
+        """With what a deployment supplies: a drug dictionary, FHIR ConceptMap resources, units, lines of measurements.
+
+        Raises MapError, ListError.
+        """
         maps = list(self.maps)
         for given in concept_maps:
             maps += [given] if isinstance(given, ConceptMap) else read_maps(given, f"map {len(maps) + 1}")
         found = settled([*self.delivered, *(said for one in maps for said in self._said(one))])
         return structs.replace(
             self,
+            version="+".join([self.version, *dict.fromkeys(added.version for added in (units, series) if added)]),
+            units=self.units.with_file(units) if units else self.units,
+            series=self.series.with_file(series) if series else self.series,
             products={**self.products, **dict(_product(self, row) for row in products)},
             equivalent={code: frozenset(others) for code, others in found.same.items()},
             near={code: frozenset(others) for code, others in found.near.items()},
@@ -241,13 +254,19 @@ def _join(graph: dict[Code, frozenset[Code]], one: Code, other: Code) -> None:
     graph[other] = graph.get(other, _NONE) | {one}
 
 
-def load(path: Path) -> Terminology:
-    """Read a terminology file. Raises ValueError when a key is missing or unknown."""
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
+def read_terminology(text: str, name: str) -> Terminology:
+    """Read the text of a terminology file. Raises ValueError when it is not TOML, or a key is missing or unknown."""
     try:
-        return _built(table)
+        return _built(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{name}: not TOML: {error}") from None
     except (KeyError, TypeError, AttributeError, ValidationError):
-        raise ValueError(f"{path.name} is not a terminology file: compare it with the one delivered") from None
+        raise ValueError(f"{name} is not a terminology file: compare it with the one delivered") from None
+
+
+def load(path: Path) -> Terminology:
+    """Read a terminology file. Raises ValueError as `read_terminology` does."""
+    return read_terminology(path.read_text(encoding="utf-8"), path.name)
 
 
 @cache
@@ -306,6 +325,8 @@ def _built(table: dict[str, Any]) -> Terminology:
         high_risk_words=tuple(medicine["high_risk_words"]),
         frequencies={words: name for name, spellings in medicine["frequency"].items() for words in spellings},
         orders_join_courses=medicine["orders_join_courses"],
+        units=delivered_units(),
+        series=delivered_series(),
     )
 
 

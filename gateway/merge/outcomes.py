@@ -1,13 +1,13 @@
 """Measurements as series: one line, one unit, each point a merged result. MERGE.md section 6.
 
 A result belongs to a series when one of its codes, or one that a supplied map calls equivalent, is a code of the
-series; a part of a panel (systolic blood pressure) likewise. `outcomes.toml` lists the series; any other code that is
-asked for makes one of its own, under its code system: two vendors' "AST" are two series. Words never make a point, so
-a result that no map knows is on no line; the series says how many such results there are, those with such a part
-included. Who codes a result in a system of the line by none of the line's codes means something else, whatever a third
-code joins it to: it is listed as near. A panel of which no part is on the line is listed too, and two parts that are
-(lying and standing) are two. Two points that may be one sample, as their entries name each other, count once for the
-slope.
+series; a part of a panel (systolic blood pressure) likewise. `outcomes.toml` lists the series, and a deployment may add
+to it (`gateway.merge.lists`); any other code that is asked for makes one of its own, under its code system: two
+vendors' "AST" are two series. Words never make a point, so a result that no map knows is on no line; the series says
+how many such results there are, those with such a part included. Who codes a result in a system of the line by none of
+the line's codes means something else, whatever a third code joins it to: it is listed as near. A panel of which no part
+is on the line is listed too, and two parts that are (lying and standing) are two. Two points that may be one sample, as
+their entries name each other, count once for the slope.
 
 What belongs and is no point is listed with the first reason that holds, in the order of ExclusionReason. The unit is
 the list's. A series asked for by code takes the unit that most of its results state, the newest's on a tie. A
@@ -19,17 +19,15 @@ No prediction and no advice: change is latest less first; slope is ordinary leas
 days between the first and the last; below that a line would say more than the numbers do.
 """
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, convert
+from msgspec import Struct
 
 from gateway.merge.concepts import Code, Terminology
+from gateway.merge.lists import listed_code
 from gateway.merge.units import contradicts_itself
 from schema.model.clinical import Observation, ObservationComponent
 from schema.model.series import ExcludedPoint, ExclusionReason, ObservationSeries, SeriesPoint
@@ -42,31 +40,7 @@ _SLOPE_DAYS = 30
 _SLOPE_POINTS = 3
 _SLOPE_LEAST_DAYS = 90
 _COARSE = (Precision.YEAR, Precision.MONTH)
-_SYSTEMS = {
-    "sct": "http://snomed.info/sct",
-    "loinc": "http://loinc.org",
-    "v2-0487": "http://terminology.hl7.org/CodeSystem/v2-0487",
-}
 _UCUM = "http://unitsofmeasure.org"
-
-
-class _Listed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One series of the file."""
-
-    name: str
-    unit: str
-    codes: tuple[str, ...]
-    panels: tuple[str, ...] = ()
-    """Codes of panels whose parts are points: asking for one asks for its parts."""
-    spellings: tuple[str, ...] = ()
-    laboratory: bool = False
-
-
-class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    version: str
-    capillary: tuple[str, ...]
-    capillary_words: tuple[str, ...]
-    series: tuple[_Listed, ...]
 
 
 class _Line(Struct, frozen=True, kw_only=True):
@@ -93,12 +67,6 @@ class _Found(Struct, frozen=True):
     near: bool
 
 
-@cache
-def _file() -> _File:
-    text = Path(__file__).with_name("outcomes.toml").read_text(encoding="utf-8")
-    return convert(tomllib.loads(text), _File)
-
-
 def outcomes(section: Section[Any], terms: Terminology, codes: Sequence[str] = ()) -> tuple[ObservationSeries, ...]:
     """The listed series in the list's order, or those that `codes` stand for, in the order asked.
 
@@ -108,17 +76,16 @@ def outcomes(section: Section[Any], terms: Terminology, codes: Sequence[str] = (
     if codes:
         asked = [line for code in codes for line in _asked(code, lines, section, terms)]
         lines = list({line.codes: line for line in asked}.values())
-    capillary = frozenset(_code(code, terms) for code in _file().capillary)
+    capillary = frozenset(_code(code, terms) for code in terms.series.capillary)
     found = _belonging(section, lines, terms)
     unmapped = sum(_is_unmapped(entry, terms) for entry in section.entries)
     return tuple(_series(section, line, of, unmapped, capillary, terms) for line, of in zip(lines, found, strict=True))
 
 
 def _code(text: str, terms: Terminology) -> Code:
-    """A code of the file, "system:code", in its canonical system."""
-    name, _, value = text.partition(":")
-    uri = _SYSTEMS[name]
-    return (terms.canonical.get(uri, uri), value)
+    """A code of the list in its canonical system."""
+    uri, value = listed_code(text)
+    return terms.concept(Coding(system=uri, code=value)) or (uri, value)
 
 
 def _with_equivalents(codes: Iterable[Code], terms: Terminology) -> frozenset[Code]:
@@ -137,7 +104,7 @@ def _listed(terms: Terminology) -> list[_Line]:
             spellings=frozenset((one.unit, *one.spellings)),
             laboratory=one.laboratory,
         )
-        for one in _file().series
+        for one in terms.series.series
     ]
 
 
@@ -273,32 +240,32 @@ def _reason(
         (ExclusionReason.OTHER_SPECIMEN, line.laboratory and _is_no_laboratory(one.entry, capillary, terms)),
         (ExclusionReason.NO_VALUE, amount is None or amount.value is None or not amount.value.is_finite()),
         (ExclusionReason.COMPARATOR, amount is not None and bool(amount.comparator)),
-        (ExclusionReason.OTHER_UNIT, amount is not None and not _is_in(amount, line)),
+        (ExclusionReason.OTHER_UNIT, amount is not None and not _is_in(amount, line, terms)),
         (ExclusionReason.DISPUTED, any(conflict.field == "value" for conflict in one.entry.conflicts)),
         (ExclusionReason.UNDATED, when is None),
     )
     return next((reason for reason, holds in reasons if holds), None)
 
 
-def _is_in(amount: Quantity, line: _Line) -> bool:
-    return _unit(amount) in line.spellings and not contradicts_itself(amount)
+def _is_in(amount: Quantity, line: _Line, terms: Terminology) -> bool:
+    return _unit(amount) in line.spellings and not contradicts_itself(amount, terms.units)
 
 
 def _is_no_laboratory(entry: MergedFact[Any], capillary: frozenset[Code], terms: Terminology) -> bool:
     return any(
         member.fact.patient_reported
         or terms.concepts(member.fact.specimen_type) & capillary
-        or _is_called_capillary(member.fact.specimen_type)
+        or _is_called_capillary(member.fact.specimen_type, terms)
         for member in entry.members
     )
 
 
-def _is_called_capillary(specimen: CodeableConcept | None) -> bool:
+def _is_called_capillary(specimen: CodeableConcept | None, terms: Terminology) -> bool:
     """Words may make us more careful."""
     if specimen is None:
         return False
     said = " ".join([specimen.text or "", *(coding.display or "" for coding in specimen.codings)]).casefold()
-    return any(word in said for word in _file().capillary_words)
+    return any(word in said for word in terms.series.capillary_words)
 
 
 def _measured(entry: MergedFact[Any]) -> When | None:

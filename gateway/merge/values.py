@@ -41,7 +41,7 @@ def _compare_single(
         return Answer.AGREE  # neither has a value, and one says why
     if kind != other:
         return Answer.UNKNOWN
-    if kind == "value_quantity" and not same_unit(first, second):
+    if kind == "value_quantity" and not same_unit(first, second, terms.units):
         about = terms.answers_to(a.code) | terms.answers_to(b.code)
         return _amounts(first, second, terms, about)
     return _COMPARE[kind](first, second, terms) if kind else Answer.AGREE
@@ -76,7 +76,7 @@ def _compare_components(
 
 
 def _amounts(a: Quantity, b: Quantity, terms: Terminology, about: frozenset[Code] = frozenset()) -> Answer:
-    answer = compare_amounts(a, b, rounded=True, about=about)
+    answer = compare_amounts(a, b, terms.units, rounded=True, about=about)
     return Answer.UNKNOWN if answer is Answer.UNSTATED else answer
 
 

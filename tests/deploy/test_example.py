@@ -4,6 +4,7 @@ import datetime
 import json
 import re
 import tomllib
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,6 +122,10 @@ def folder(tmp_path: Path, pem: tuple[str, str], monkeypatch: pytest.MonkeyPatch
     for name in re.findall(r'"env:(\w+)"', TEXT):
         monkeypatch.setenv(name, "example")
     (tmp_path / "medicines.json").write_text("[]")
+    for name in ("units.toml", "outcomes.toml"):
+        (tmp_path / name).write_text('version = "example"')
+    own = resources.files("gateway.merge").joinpath("terminology.toml").read_text(encoding="utf-8")
+    (tmp_path / "terminology.toml").write_text(own, encoding="utf-8")
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "local-codes.json").write_text(json.dumps({"resourceType": "ConceptMap", "group": []}))
     return tmp_path

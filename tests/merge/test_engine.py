@@ -267,16 +267,16 @@ class Amounts:
 )
 def test_amounts_agree_up_to_the_last_digit_only_where_that_is_allowed(case: Amounts) -> None:
     one, other = amount(case.one, "mg"), amount(case.other, "mg")
-    assert compare_amounts(one, other, rounded=True) is case.rounded
-    assert compare_amounts(other, one, rounded=False) is case.exact
+    assert compare_amounts(one, other, TERMS.units, rounded=True) is case.rounded
+    assert compare_amounts(other, one, TERMS.units, rounded=False) is case.exact
 
 
 def test_units_are_compared_by_code_and_by_words_where_one_has_no_code() -> None:
     coded_unit = amount("1", "mg")
     spelled = msgspec.structs.replace(coded_unit, code=None, system=None, unit="MG")
-    assert compare_amounts(coded_unit, spelled, rounded=False) is Answer.AGREE
-    assert compare_amounts(coded_unit, amount("1", "g"), rounded=False) is Answer.UNKNOWN
-    assert compare_amounts(coded_unit, amount("1"), rounded=False) is Answer.UNKNOWN
+    assert compare_amounts(coded_unit, spelled, TERMS.units, rounded=False) is Answer.AGREE
+    assert compare_amounts(coded_unit, amount("1", "g"), TERMS.units, rounded=False) is Answer.UNKNOWN
+    assert compare_amounts(coded_unit, amount("1"), TERMS.units, rounded=False) is Answer.UNKNOWN
 
 
 def test_a_merged_fact_keeps_every_members_own_words() -> None:

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from gateway.merge.compare import Answer
-from gateway.merge.units import compare_amounts, delivered_units
+from gateway.merge.lists import delivered_units
+from gateway.merge.units import compare_amounts
 from schema.model.clinical import Observation
 from schema.model.values import Quantity
 from tests.merge.making import TERMS, UCUM, coded, disputes, linked, merged, reading, since, stating, together
@@ -23,8 +24,10 @@ def written(text: str) -> Quantity:
 
 def compared(code: str | None, one: str, other: str) -> Answer:
     about = {(LOINC, code)} if code else set()
-    answer = compare_amounts(written(one), written(other), rounded=True, about=about)
-    assert answer is compare_amounts(written(other), written(one), rounded=True, about=about), "not symmetric"
+    answer = compare_amounts(written(one), written(other), TERMS.units, rounded=True, about=about)
+    assert answer is compare_amounts(written(other), written(one), TERMS.units, rounded=True, about=about), (
+        "not symmetric"
+    )
     return answer
 
 
@@ -117,15 +120,15 @@ def test_what_is_not_exactly_equal_by_definition_cannot_be_compared(code: str | 
 def test_a_unit_that_is_coded_as_one_and_written_as_another_cannot_be_compared() -> None:
     torn = Quantity(value=Decimal(58), unit="%", system=UCUM, code="mmol/mol")
     whole = Quantity(value=Decimal(58), unit="mmol/mol", system=UCUM, code="mmol/mol")
-    assert compare_amounts(torn, whole, rounded=True) is UNKNOWN
-    assert compare_amounts(torn, torn, rounded=True) is UNKNOWN
+    assert compare_amounts(torn, whole, TERMS.units, rounded=True) is UNKNOWN
+    assert compare_amounts(torn, torn, TERMS.units, rounded=True) is UNKNOWN
 
 
 def test_a_code_counts_only_in_ucum_and_by_any_of_its_names() -> None:
     coded_unit = Quantity(value=Decimal(5), system="urn:oid:2.16.840.1.113883.6.8", code="mmol/l")
-    assert compare_amounts(coded_unit, written("5 mmol/L"), rounded=True) is AGREE
+    assert compare_amounts(coded_unit, written("5 mmol/L"), TERMS.units, rounded=True) is AGREE
     local = Quantity(value=Decimal(5), system="urn:trust:units", code="mmol/L", unit="17")
-    assert compare_amounts(local, written("5 mmol/L"), rounded=True) is UNKNOWN
+    assert compare_amounts(local, written("5 mmol/L"), TERMS.units, rounded=True) is UNKNOWN
 
 
 def haemoglobin(value: str, unit: str) -> dict[str, object]:

@@ -50,7 +50,7 @@ class IdentifiedRule(Rule[_Identified]):
             Compared("polarity", _decision, lambda x: getattr(x.fact, "decision", None)),
             Compared("status", _not_done, lambda x: getattr(x.fact, "status", None)),
             Compared("status", _ended, lambda x: getattr(x.fact, "status", None), divides=False),
-            Compared("value", _score, lambda x: amount_text(getattr(x.fact, "score", None))),
+            Compared("value", self._score, lambda x: amount_text(getattr(x.fact, "score", None))),
         )
 
     def look(self, stated: SourceFact[Any]) -> _Identified:
@@ -72,6 +72,11 @@ class IdentifiedRule(Rule[_Identified]):
                 return compare_words(a.questionnaire, b.questionnaire)
             case _:
                 return Answer.UNSTATED
+
+    def _score(self, a: _Identified, b: _Identified) -> Answer:
+        if isinstance(a.fact, QuestionnaireResponse) and isinstance(b.fact, QuestionnaireResponse):
+            return compare_amounts(a.fact.score, b.fact.score, self.terms.units, rounded=False)
+        return Answer.UNSTATED
 
 
 class RelatedPersonRule(IdentifiedRule):
@@ -121,9 +126,3 @@ def _ended(a: _Identified, b: _Identified) -> Answer:
     if first is None or second is None:
         return Answer.UNSTATED
     return Answer.DIFFER if (first in _ENDED) is not (second in _ENDED) else Answer.AGREE
-
-
-def _score(a: _Identified, b: _Identified) -> Answer:
-    if isinstance(a.fact, QuestionnaireResponse) and isinstance(b.fact, QuestionnaireResponse):
-        return compare_amounts(a.fact.score, b.fact.score, rounded=False)
-    return Answer.UNSTATED

@@ -85,7 +85,7 @@ class MedicationRule(Rule[_Medicine]):
             Compared("product", _product, lambda x: x.fact.code.label if x.fact.code else None, unless=_SAYS_HOW),
             Compared("brand", _brand, lambda x: x.brand),
             Compared("form", self._form, lambda x: _said(x, x.fact.form, "form")),
-            Compared("strength", _strength, lambda x: amount_text(x.fact.strength) or _known(x, "strength")),
+            Compared("strength", self._strength, lambda x: amount_text(x.fact.strength) or _known(x, "strength")),
             Compared("dose", self._dose, _dose_text),
             Compared("route", self._route, lambda x: _said(x, x.fact.route, "route")),
             Compared("intent", self._intent, _intention),
@@ -180,10 +180,14 @@ class MedicationRule(Rule[_Medicine]):
             return UNSTATED
         return compare_words(_intention(a), _intention(b))
 
+    def _strength(self, a: _Medicine, b: _Medicine) -> Answer:
+        answer = compare_amounts(a.fact.strength, b.fact.strength, self.terms.units, rounded=False)
+        return compare_words(_known(a, "strength"), _known(b, "strength")) if answer is UNSTATED else answer
+
     def _dose(self, a: _Medicine, b: _Medicine) -> Answer:
         """The amount where both state it, and how often; else the instruction's words, which agree or cannot be
         compared."""
-        amount = compare_amounts(a.fact.dose, b.fact.dose, rounded=False)
+        amount = compare_amounts(a.fact.dose, b.fact.dose, self.terms.units, rounded=False)
         often = self._often(a.fact, b.fact)
         if DIFFER in (amount, often):
             return DIFFER
@@ -268,11 +272,6 @@ def _attribute(
     """As stated by both; where one leaves it out, as the dictionary has it for both products."""
     answer = compare_concepts(stated(a), stated(b), terms)
     return compare_words(_known(a, name), _known(b, name)) if answer is UNSTATED else answer
-
-
-def _strength(a: _Medicine, b: _Medicine) -> Answer:
-    answer = compare_amounts(a.fact.strength, b.fact.strength, rounded=False)
-    return compare_words(_known(a, "strength"), _known(b, "strength")) if answer is UNSTATED else answer
 
 
 def _intention(x: _Medicine) -> str | None:
