@@ -10,6 +10,7 @@ from adapters.sdk import SettingsError
 from adapters.sdk.mapping import DUPLICATE_NATIVE_ID, PAYLOAD, Row, RowMapping, RowSpec, read_rows
 from schema.model.clinical import FACT_TYPES
 from schema.model.fact import Fact, Gap, GapKind
+from schema.model.values import Identifier, Origin
 
 LONDON = ZoneInfo("Europe/London")
 
@@ -59,6 +60,24 @@ def test_absent_values_leave_no_shells_behind() -> None:
     (fact,) = read(made, {"id": 1, "unit": "tablet", "c": " "})
     assert fact.quantity is None, "a unit alone is not an amount"
     assert fact.code is None, "a code system alone is not a code"
+
+
+def test_a_row_says_what_it_came_out_of_by_number_or_by_its_own_record() -> None:
+    made = mapping(
+        "Encounter",
+        {
+            "follows": [
+                {"identifier": {"path": "ref", "system": "urn:referrals"}},
+                {"native_id": "booking && join('', ['Appointment/', to_string(booking)])"},
+            ]
+        },
+    )
+    both, neither = read(made, {"id": 1, "ref": "RF-1", "booking": 9012}, {"id": 2, "ref": " "})
+    assert both.follows == (
+        Origin(identifier=Identifier(system="urn:referrals", value="RF-1")),
+        Origin(native_id="Appointment/9012"),
+    )
+    assert neither.follows == ()
 
 
 def test_an_unreadable_amount_makes_the_row_a_gap_and_an_unreadable_recording_time_does_not() -> None:

@@ -1,6 +1,7 @@
 """SIU to appointments. HL7 v2.5.1 sections 10.4 (S12 to S26), 10.6.2 (SCH), 10.6.4 to 10.6.7 (AIS, AIL, AIP).
 
-The event says what became of the appointment; SCH-25 only where the event leaves it open.
+The event says what became of the appointment; SCH-25 only where the event leaves it open. SCH-26 and SCH-27 are the
+order, such as a referral, that it was made for.
 """
 
 from adapters.hl7v2.feed.blocks import Block
@@ -8,7 +9,7 @@ from adapters.hl7v2.parser import Segment
 from adapters.hl7v2.stays import place
 from adapters.hl7v2.values import Reading, notes
 from schema.model.clinical import Appointment
-from schema.model.values import CodeableConcept, Party, Period
+from schema.model.values import CodeableConcept, Origin, Party, Period
 
 SEGMENTS = frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP"})
 
@@ -44,6 +45,12 @@ def appointment(reading: Reading, block: Block, number: str, key: str) -> Appoin
             for field, kind in ((2, "FILL"), (1, "PLAC"))
             for value in sch.repetitions(field)[:1]
             if (entity := reading.entity(value, kind))
+        ),
+        follows=tuple(
+            Origin(identifier=order)
+            for field, kind in ((26, "PLAC"), (27, "FILL"))
+            for value in sch.repetitions(field)
+            if (order := reading.entity(value, kind))
         ),
         status=status,
         entered_in_error=status == "entered-in-error",

@@ -299,6 +299,20 @@ async def test_an_appointment_lives_through_its_events(feed: Feeds) -> None:
         assert appointment.period.start.value == "2026-04-01T10:00"
 
 
+async def test_an_appointment_says_for_which_order_it_was_made(feed: Feeds) -> None:
+    async with feed() as one:
+        orders = "RF-1^REF^urn:referrals^URI|"
+        for at, said in enumerate((orders, "|")):
+            sch = (
+                f"SCH|A{at}|B{at}||||ROUTINE^Routine|||30|min|^^30^202604011000^202604011030||||||||||||||Booked|{said}"
+            )
+            await one.hear(message("SIU^S12", sch, PID, control=str(at), at=f"2026031710{at:02d}00"))
+        found = {one.native_id: one.follows for one in of(Appointment, await one.ask())}
+        (origin,) = found["Appointment/B0"]
+        assert (origin.identifier.system, origin.identifier.value) == ("urn:referrals", "RF-1")
+        assert found["Appointment/B1"] == ()
+
+
 async def test_a_replaced_document_is_superseded_and_a_cancelled_one_withdrawn(feed: Feeds) -> None:
     async with feed() as one:
         txa = "TXA|1|DS^Discharge summary|TX|20260317090000||||||||{own}|{parent}||||AU"
