@@ -269,7 +269,7 @@ async def test_letters_of_a_column_declared_with_the_wrong_character_set_are_who
 async def test_a_visit_without_the_person_is_none_that_took_place(one: Callable[..., Any]) -> None:
     missed = await one("cmht", "Encounter/88120", Encounter)
     assert (missed.status, missed.reasons[0].text, missed.types[0].text) == (
-        "cancelled",
+        "noshow",
         "Did not attend",
         "Home visit",
     )
