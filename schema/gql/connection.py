@@ -7,7 +7,7 @@ two pages, none is shown twice and none is skipped. https://relay.dev/graphql/co
 import asyncio
 import base64
 import binascii
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -74,21 +74,29 @@ def page(
     after: str | None,
     *,
     key: Callable[[T], tuple[float, str]],
+    backwards: bool = False,
 ) -> Connection[T]:
-    """Cut one page out of entries that are in the order of `key`. QueryError for a bad `first` or `after`."""
+    """Cut one page out of entries that are in the order of `key`, from their end if `backwards`.
+
+    A cursor is a place between entries: it means the same in both directions. QueryError for a bad `first` or `after`.
+    """
     size = DEFAULT_PAGE if first is None else first
     if not 0 <= size <= LARGEST_PAGE:
         raise QueryError(ErrorCode.ARGUMENT_INVALID, f"`first` is from 0 to {LARGEST_PAGE}.")
-    start = 0
+    passed = 0
     if after is not None:
         place = _decode(after)
-        start = bisect_right(entries, place, key=key)
-    edges = Paced(Edge(_encode(key(entry)), entry) for entry in entries[start : start + size])
+        passed = (
+            len(entries) - bisect_left(entries, place, key=key) if backwards else bisect_right(entries, place, key=key)
+        )
+    here = slice(passed, passed + size)
+    chosen = entries[::-1][here] if backwards else entries[here]
+    edges = Paced(Edge(_encode(key(entry)), entry) for entry in chosen)
     return Connection(
         edges,
         PageInfo(
-            has_next_page=start + size < len(entries),
-            has_previous_page=start > 0,
+            has_next_page=passed + size < len(entries),
+            has_previous_page=passed > 0,
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),

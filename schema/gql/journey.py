@@ -61,7 +61,7 @@ TimelineEdge = define(
 )
 
 
-@strawberry.type(description="A page of entries of every section, oldest first, each once.")
+@strawberry.type(description="A page of entries of every section, in order of time, each once.")
 class TimelineConnection:
     status: enum_type(SectionStatus) = strawberry.field(  # type: ignore[valid-type]
         description="Whether every source was heard about everything: what is missing is in no order at all."
@@ -75,9 +75,9 @@ class TimelineConnection:
     page_info: PageInfo = strawberry.field(description="Whether there is more.")
 
 
-def cut(timeline: Timeline, first: int | None, after: str | None) -> TimelineConnection:
+def cut(timeline: Timeline, first: int | None, after: str | None, *, newest_first: bool) -> TimelineConnection:
     """One page. QueryError for a bad `first` or `after`."""
-    found = page(timeline.moments, first, after, key=lambda moment: moment.order)
+    found = page(timeline.moments, first, after, key=lambda moment: moment.order, backwards=newest_first)
     return TimelineConnection(
         status=timeline.status,
         total_count=len(timeline.moments),

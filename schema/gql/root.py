@@ -107,8 +107,9 @@ async def _timeline(
     until: Annotated[date | None, strawberry.argument(description=_UNTIL)] = None,
     first: Annotated[int | None, strawberry.argument(description="How many, 0 to 1000; 100 if left out.")] = None,
     after: Annotated[str | None, strawberry.argument(description="The cursor to continue after.")] = None,
+    newest_first: Annotated[bool, strawberry.argument(description="The other way round.")] = False,
 ) -> Any:
-    return cut(await cast("PatientRecordPort", root).timeline(since, until), first, after)
+    return cut(await cast("PatientRecordPort", root).timeline(since, until), first, after, newest_first=newest_first)
 
 
 async def _discrepancies(
@@ -172,8 +173,8 @@ def _patient_record() -> Any:
     namespace["timeline"] = field(
         _timeline,
         TimelineConnection,
-        "What happened, over every section, oldest first, each entry once: where it began or happened; where that was "
-        "before `since`, what was written down or ended since. What is ahead, was called off or missed stands there "
+        "What happened, over every section, oldest first if not asked otherwise, each entry once: where it began or "
+        "happened; where that was before `since`, what was written down or ended since. What is ahead, was called off or missed stands there "
         "too: `occurrence` says which.",
     )
     namespace["discrepancies"] = field(
