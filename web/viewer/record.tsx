@@ -21,13 +21,14 @@ import { Resuscitation } from "./first/resuscitation";
 import { complete } from "./fragments";
 import { CareTeam } from "./sections/care-team";
 import { Conditions } from "./sections/conditions";
+import { DEPTH, Depth, type DepthFragments } from "./sections/depth";
 import { DOCUMENTS, KINDS } from "./sections/kinds";
 import { PlainSection } from "./sections/plain";
 import { Completeness, Sources } from "./sources";
 import { count, wall } from "./words";
 
 const DOCUMENT = complete(
-  [record, person, allergies, alerts, resuscitation, people, links, members, conditions, ...DOCUMENTS].join("\n"),
+  [record, person, allergies, alerts, resuscitation, people, links, members, conditions, ...DOCUMENTS, ...DEPTH].join("\n"),
 );
 
 type First = T.PersonFragment &
@@ -41,6 +42,7 @@ type First = T.PersonFragment &
 /** A section is left out until it has arrived. */
 type Later = Partial<
   First &
+    DepthFragments &
     T.LinksFragment &
     T.CareTeamMembersFragment &
     T.ConditionsFragment &
@@ -138,6 +140,7 @@ function Page({ shown }: { shown: Later & T.PersonFragment }) {
       <Sources record={shown} />
       <CareTeam record={shown} />
       <Conditions record={shown} />
+      <Depth record={shown} />
       <PlainSection kind={KINDS.encounters} record={shown} />
       <PlainSection kind={KINDS.appointments} record={shown} />
       <PlainSection kind={KINDS.referrals} record={shown} />

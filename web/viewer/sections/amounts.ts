@@ -1,0 +1,31 @@
+/// Amounts and values as their sources wrote them: digits, comparator and unit unchanged.
+import type { AmountFragment, ResultFragment } from "../../types/viewer";
+import { time } from "../words";
+
+export function amount(quantity: AmountFragment | null | undefined): string | null {
+  if (!quantity || quantity.value === null) return null;
+  return [`${quantity.comparator ?? ""}${quantity.value}`, quantity.unit ?? quantity.code].filter(Boolean).join(" ");
+}
+
+type Values = Pick<
+  ResultFragment,
+  | "valueQuantity" | "valueString" | "valueCodeableConcept" | "dataAbsentReason"
+  | "valueBoolean" | "valueInteger" | "valueRange" | "valueRatio" | "valuePeriod"
+>;
+
+/** The value of a result in words; 0 and false are values, and why there is none is said. */
+export function value(result: Partial<Values>): string | null {
+  const { valueRange: range, valueRatio: ratio, valuePeriod: period } = result;
+  const parts = [
+    amount(result.valueQuantity),
+    result.valueCodeableConcept?.display,
+    result.valueString,
+    typeof result.valueBoolean === "boolean" ? (result.valueBoolean ? "yes" : "no") : null,
+    result.valueInteger?.toString(),
+    range && `${amount(range.low) ?? "?"} to ${amount(range.high) ?? "?"}`,
+    ratio && `${amount(ratio.numerator) ?? "?"} : ${amount(ratio.denominator) ?? "?"}`,
+    period && `${time(period.start)} to ${time(period.end)}`,
+    result.dataAbsentReason && `no value: ${result.dataAbsentReason.display}`,
+  ];
+  return parts.filter((part) => part !== null && part !== undefined && part !== "").join("; ") || null;
+}
