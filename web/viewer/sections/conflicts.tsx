@@ -49,7 +49,7 @@ export function Disagreements({ record, sources }: Props) {
                 <th scope="row">
                   {one.name} <span class="quiet">({one.section})</span>
                 </th>
-                <td data-label="On">{sentence(one.field)}</td>
+                <td data-label="On">{one.field === "polarity" ? "Whether there is one" : sentence(one.field)}</td>
                 <td data-label="What each says">
                   <dl class="claims">
                     {one.claims.map((claim) => (

@@ -66,7 +66,7 @@ export function Discrepancies({ record, sources }: Props) {
   return (
     <Part title="Not found, or stated differently" id="discrepancies" arrived={found !== undefined} count={found?.totalCount}>
       <p>Most important first. It is no reproach: the source may be right, and the others wrong.</p>
-      <form class="choices" onSubmit={(event) => event.preventDefault()}>
+      <form class="choices" aria-label="Choose a source" onSubmit={(event) => event.preventDefault()}>
         <label>
           What this record does not have
           <select onChange={({ currentTarget }) => setSource(currentTarget.value || null)}>

@@ -86,6 +86,7 @@ function Row({ course, now }: { course: Course; now: Date }) {
 
 function Last({ course, now }: { course: Course; now: Date }) {
   const dose = course.members.find(({ id }) => id === course.lastGiven?.entryId);
+  const word = course.members.find((one) => one.patientReported && !one.enteredInError);
   return (
     <dl class="last">
       <div>
@@ -101,6 +102,12 @@ function Last({ course, now }: { course: Course; now: Date }) {
           )}
         </dd>
       </div>
+      {word?.when && (
+        <div>
+          <dt>By the patient’s own word</dt>
+          <dd>{at({ when: word.when }, now)} ({word.provenance[0]!.source.name})</dd>
+        </div>
+      )}
       <div>
         <dt>Last dispensed</dt>
         <dd>{course.lastDispensed ? `${at(course.lastDispensed, now)} (${course.lastDispensed.source.name})` : "None found"}</dd>
@@ -114,7 +121,7 @@ function Last({ course, now }: { course: Course; now: Date }) {
 }
 
 /** How long ago, where the hour is stated. */
-function at({ when }: EventFragment, now: Date): string {
+function at({ when }: Pick<EventFragment, "when">, now: Date): string {
   return when.value.includes("T") ? `${time(when)} (${ago(when.earliest, now)})` : time(when);
 }
 

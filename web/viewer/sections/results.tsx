@@ -44,7 +44,7 @@ export function Results({ record }: Props) {
   const all = record.observations?.totalCount ?? 0;
   return (
     <>
-      <form class="choices" onSubmit={(event) => event.preventDefault()}>
+      <form class="choices" aria-label="Choose results" onSubmit={(event) => event.preventDefault()}>
         <label>
           Kind
           <select onChange={({ currentTarget }) => setChosen({ ...chosen, category: currentTarget.value || null })}>

@@ -37,7 +37,7 @@ export function Timeline({ record, sources }: Props) {
   const choose = (change: Partial<Chosen>) => setChosen({ newestFirst: true, since: null, ...chosen, ...change });
   return (
     <Part title="Timeline" id="timeline" arrived={shown !== undefined} count={shown?.totalCount}>
-      <form class="choices" onSubmit={(event) => event.preventDefault()}>
+      <form class="choices" aria-label="Choose what the timeline shows" onSubmit={(event) => event.preventDefault()}>
         <label>
           Since I last saw them
           <input type="date" onChange={({ currentTarget }) => choose({ since: currentTarget.value || null })} />

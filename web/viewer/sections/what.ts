@@ -88,8 +88,10 @@ export function contact(entry: {
   types: readonly { display: string }[];
   encounterClass: { display: string } | null;
 }): string | undefined {
-  const said = [...entry.types, entry.encounterClass].map((one) => one?.display).find(Boolean);
-  return said && CLASSES[said] ? `${CLASSES[said]} (${said})` : said;
+  const said = [...entry.types, entry.encounterClass].flatMap((one) => one?.display ?? []);
+  const word = said.find((one) => one.length > 2);
+  const letter = entry.encounterClass?.display;
+  return word ?? (letter && CLASSES[letter] ? `${CLASSES[letter]} (${letter})` : said[0]);
 }
 
 /** What it states beside its name; null where there is no more. */
