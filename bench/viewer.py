@@ -1,4 +1,4 @@
-"""How long the viewer takes in a headless Chromium: until something is seen, until it can be used, and while it scrolls.
+"""How long the viewer takes in a headless Chromium: until something is seen, until it can be used, in a scroll.
 
     python -m bench.viewer [rounds]
 

@@ -131,6 +131,8 @@ async def test_the_ward_reads_when_venlafaxine_was_last_given_and_by_whom_beside
         assert one["phone"] in whole, one["who"]
 
 
+UNLISTED = {"AST"}
+"""No series of the gateway's list: a line only for who asks by code, and on the page among the results."""
 OUTCOMES = (
     "outcomes { name unit points { original { value } entry { provenance { source { name } } } } excluded { reason } }"
 )

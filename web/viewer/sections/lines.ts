@@ -166,7 +166,7 @@ export function table(series: Series): Line[] {
     left,
   });
   const rows = [...series.points.map((one) => row(one, null)), ...series.excluded.map((one) => row(one, REASON[one.reason]))];
-  return rows.sort((a, b) => b.at - a.at);
+  return rows.sort((a, b) => a.at - b.at).reverse();
 }
 
 /** First, latest, change and slope as the gateway gives them. */
