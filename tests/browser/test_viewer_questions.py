@@ -119,6 +119,8 @@ async def test_the_ward_reads_when_venlafaxine_was_last_given_and_by_whom_beside
         "Last given 16 Mar 2026, 18:10 (8 hours ago): 150 mg, Venlafaxine 75mg tablets (Ravensbrook Hospital EPR)"
         in venlafaxine
     )
+    # and not 16 Mar, when nobody collected it
+    assert "Last dispensed 26 Feb 2026 (Sallow Lane Pharmacy)" in venlafaxine
     for source in ("Tallow Yard Surgery, GP record", "Community mental health records", "Sallow Lane Pharmacy"):
         assert source in venlafaxine
     assert "Sources disagree" in venlafaxine

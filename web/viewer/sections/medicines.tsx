@@ -6,7 +6,7 @@ import { Marks } from "../marks";
 import { Pager, useSlices } from "../pager";
 import { Said } from "../said";
 import { Section } from "../section";
-import { ago, joined, sentence, time } from "../words";
+import { ago, count, joined, sentence, time } from "../words";
 import { amount } from "./amounts";
 import { claims } from "./claims";
 import { type Course, type Medicine, courses, isCourse, isOver, kindOf } from "./courses";
@@ -198,7 +198,8 @@ function Every({ course, name }: { course: Course; name: string }) {
   return (
     <details name="rows" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>
-        All {course.members.length} entries<span class="hidden"> of {name}</span>, and who said each
+        {count(course.members.length, "entry", "entries")}
+        <span class="hidden"> of {name}</span>, and who said each
       </summary>
       {open && (
         <>
