@@ -1,5 +1,6 @@
 /// The journey: what happened in every care setting, in order, by day, and what came out of what.
 import { useMemo, useState } from "preact/hooks";
+import type { Occurrence } from "../../types/sherwood";
 import type { TimelineFragment, TimelinePageQueryVariables } from "../../types/viewer";
 import common from "../documents/common.graphql?raw";
 import page from "../documents/timeline-page.graphql?raw";
@@ -12,7 +13,7 @@ import { time } from "../words";
 import { only } from "./documents";
 import { useChosenPages } from "./pages";
 import { type Heard, Part, Unheard } from "./part";
-import { cameAbout, denied, detail, kind, name } from "./what";
+import { denied, detail, kind, name, standing } from "./what";
 import "./timeline.css";
 
 const PAGE = only(page, common, what, fragment);
@@ -76,7 +77,6 @@ function Days({ edges }: { edges: readonly Edge[] }) {
       if (days.at(-1)?.day !== day) days.push({ day, edges: [] });
       days.at(-1)!.edges.push(edge);
     }
-    const now = new Date();
     return (
       <>
         {days.map((one) => (
@@ -84,7 +84,7 @@ function Days({ edges }: { edges: readonly Edge[] }) {
             <h3>{one.day}</h3>
             <ol role="list">
               {one.edges.map((edge) => (
-                <Event key={edge.node.id} edge={edge} now={now} />
+                <Event key={edge.node.id} edge={edge} />
               ))}
             </ol>
           </div>
@@ -94,16 +94,21 @@ function Days({ edges }: { edges: readonly Edge[] }) {
   }, [edges]);
 }
 
-const OCCURRENCE = {
+const OCCURRENCE: Record<Occurrence, string | null> = {
   HAPPENED: null,
+  PLANNED: "Planned: no source says that it took place",
+  NOT_DONE: "Did not take place",
+  MISSED: "Did not attend",
   RECORDED: "Began earlier, written down then",
   ENDED: "Ended",
-} as const;
+};
 
-function Event({ edge, now }: { edge: Edge; now: Date }) {
+const TONE: Partial<Record<Occurrence, string>> = { PLANNED: "blue", NOT_DONE: "red", MISSED: "red" };
+
+function Event({ edge }: { edge: Edge }) {
   const { at, node, occurrence, followsFrom } = edge;
   const against = denied(node);
-  const outcome = cameAbout(node, at.earliest, now);
+  const status = standing(node);
   const clock = at.value.includes("T") ? at.value.slice(11, 16) : null;
   const label = name(node);
   return (
@@ -112,8 +117,8 @@ function Event({ edge, now }: { edge: Edge; now: Date }) {
       <div>
         <p class="what">
           <span class="tag">{kind(node)}</span> {against && <span class="tag red">{against}</span>}{" "}
-          {outcome && <span class={`tag ${outcome === "Planned" ? "blue" : "red"}`}>{outcome}</span>}{" "}
-          {OCCURRENCE[occurrence] && <span class="tag">{OCCURRENCE[occurrence]}</span>}{" "}
+          {status && <span class="tag red">{status}</span>}{" "}
+          {OCCURRENCE[occurrence] && <span class={`tag ${TONE[occurrence] ?? ""}`}>{OCCURRENCE[occurrence]}</span>}{" "}
           <Marks entry={node} /> <strong>{label}</strong>
         </p>
         {detail(node) && <p>{detail(node)}</p>}

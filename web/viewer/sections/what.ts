@@ -137,26 +137,10 @@ export function denied(entry: WhatFragment): string | null {
 
 const notDone = (status: string | null) => status === "not-done";
 
-/** Whether what was meant to happen did: "Planned", "Cancelled" and so on; null where it simply happened. */
-export function cameAbout(entry: WhatFragment, at: string, now: Date): string | null {
+/** What its status adds to what the timeline says of it: "Stopped", "On-hold", "Preliminary", "Cancelled"; else null. */
+export function standing(entry: WhatFragment): string | null {
   const status = "status" in entry ? entry.status : null;
-  switch (status) {
-    case "cancelled":
-    case "revoked":
-      return "Cancelled";
-    case "noshow":
-      return "Did not attend";
-    case "not-done":
-      return "Not done";
-    case "stopped":
-    case "on-hold":
-    case "preliminary":
-      return status[0]!.toUpperCase() + status.slice(1);
-    default:
-  }
-  if (Date.parse(at) > now.getTime()) return "Planned";
-  if (status === "planned" || status === "proposed" || status === "pending" || status === "booked") {
-    return `Still called ${status}: nobody says that it took place`;
-  }
-  return null;
+  return status !== null && ["stopped", "on-hold", "preliminary", "cancelled", "revoked"].includes(status)
+    ? status[0]!.toUpperCase() + status.slice(1)
+    : null;
 }
