@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
 BUILT = Path(str(files("gateway"))) / "built"
 _OWN = (
@@ -46,7 +46,14 @@ class Pages:
         self.viewer = _built(built / "viewer" / "index.html", _VIEWER)
         """None where npm has not built it."""
         self.graphiql = _built(built / "graphiql" / "index.html", _GRAPHIQL) or explorer()
+        self._licences = _text(built / "licenses.txt")
         self._assets = {path.name: path for path in (built / "assets").glob("*")}
+
+    async def licences(self, _: Request) -> Response:
+        """What the pages are made of, each package with the licence that asks to be shown."""
+        if self._licences is None:
+            return Response(status_code=404)
+        return PlainTextResponse(self._licences, headers={"X-Content-Type-Options": "nosniff"})
 
     async def asset(self, request: Request) -> Response:
         """A script, style or font of a page, compressed where the client takes it. Only names that the build made."""
@@ -61,8 +68,13 @@ class Pages:
         return FileResponse(path, media_type=media_type, headers=headers)
 
 
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
 def _built(path: Path, policy: str) -> Page | None:
-    return Page(path.read_text(encoding="utf-8"), policy) if path.is_file() else None
+    html = _text(path)
+    return None if html is None else Page(html, policy)
 
 
 def explorer() -> Page:

@@ -94,6 +94,7 @@ def build_app(service: Service, pages: Pages | None = None) -> Starlette:
             Route("/", home),
             Route("/settings.json", settings),
             Route("/assets/{name}", pages.asset),
+            Route("/licenses.txt", pages.licences),
             Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
             Route("/healthz", health),
             Route("/readyz", ready),

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
+import { licences, noted } from "./licences.ts";
 
 const GATEWAY = process.env.SHERWOOD_URL ?? "http://127.0.0.1:8000";
 const WORTH_COMPRESSING = 1400; // bytes: less fits into one packet as it is
@@ -27,7 +28,8 @@ function compressed(): Plugin {
 export default defineConfig({
   root: import.meta.dirname,
   appType: "mpa",
-  plugins: [compressed()],
+  plugins: [compressed(), licences()],
+  worker: { plugins: () => [noted()] },
   build: {
     outDir: "../gateway/built",
     emptyOutDir: true,

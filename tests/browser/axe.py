@@ -8,27 +8,28 @@ from tests.graphql.clients import WEB
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _JUDGE = """
-const [tags, done] = arguments;
-axe.run(document, { runOnly: { type: "tag", values: tags }, resultTypes: ["violations"] }).then((found) =>
-  done(found.violations.filter((one) => ["serious", "critical"].includes(one.impact)).flatMap((one) =>
-    one.nodes.map((node) => [one.id, node.target.flat().join(" "), node.any.concat(node.all, node.none)
-      .map((check) => check.message).join("; ")]))), (error) => done([["axe", "", String(error)]]));
+const [tags, known, done] = arguments;
+const options = { runOnly: { type: "tag", values: tags }, resultTypes: ["violations"], elementRef: true };
+const why = (node) => [...node.any, ...node.all, ...node.none].map((check) => check.message).join("; ");
+axe.run(document, options).then(({ violations }) => {
+  const grave = violations.filter((one) => ["serious", "critical"].includes(one.impact));
+  const found = grave.flatMap(({ id, nodes }) => nodes.map((node) => ({ id, node })));
+  const isKnown = ({ id, node }) => id in known && node.element.matches(known[id]);
+  const gone = Object.keys(known).filter((rule) => !found.some((one) => one.id === rule && isKnown(one)));
+  done([
+    ...found.filter((one) => !isKnown(one)).map(({ id, node }) => `${id} at ${node.target.join(" ")}: ${why(node)}`),
+    ...gone.map((rule) => `${rule} at ${known[rule]} is known and no longer found`),
+  ]);
+}, (error) => done([String(error)]));
 """
 
 
-def violations(page: Browser, known: Mapping[tuple[str, str], str] | None = None) -> list[str]:
+def violations(page: Browser, known: Mapping[str, str] | None = None) -> list[str]:
     """What is serious or critical: "rule at element: why", without what is known.
 
-    `known` names a rule and a part of the element's selector, with the reason why it is not ours to mend. One that is
-    no longer found is reported too: it must leave the list.
+    `known` gives for a rule the CSS selector of elements that are not ours to mend; the test says why. One that is no
+    longer found is reported too: it must leave the list.
     """
     page.run(AXE.read_text(encoding="utf-8"))
-    found = page.call("POST", "/execute/async", {"script": _JUDGE, "args": [_TAGS]})
-    known = known or {}
-    excused = {(rule, part) for rule, where, _ in found for named, part in known if rule == named and part in where}
-    wrong = [
-        f"{rule} at {where}: {why}"
-        for rule, where, why in found
-        if not any(rule == named and part in where for named, part in known)
-    ]
-    return wrong + [f"{rule} at {part} is known and no longer found" for rule, part in known.keys() - excused]
+    script = {"script": _JUDGE, "args": [_TAGS, dict(known or {})]}
+    return [str(line) for line in page.call("POST", "/execute/async", script)]

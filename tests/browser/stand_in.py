@@ -1,4 +1,4 @@
-"""A stand-in for the gateway that the explorer is tested against.
+"""A stand-in for the gateway that pages are tested against: the explorer, or those that npm built.
 
 Real sockets, the committed schema, graphql-core's own incremental execution, multipart/mixed as the gateway frames it.
 
@@ -20,10 +20,10 @@ from graphql import ExecutionResult, build_schema, parse, validate
 from graphql.execution import ExperimentalIncrementalExecutionResults, experimental_execute_incrementally
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gateway.pages import explorer
+from gateway.pages import Pages, explorer
 
 ROOT = Path(__file__).parents[2]
 EXPLORER = explorer()
@@ -36,6 +36,7 @@ class StandIn:
     """What the server does, and what it was asked."""
 
     root: dict[str, Any]
+    pages: Pages | None = None
     url: str = ""
     held: dict[str, asyncio.Event] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
@@ -61,7 +62,7 @@ class StandIn:
         body: Any = json.loads(await request.body()) if request.method == "POST" else None
         self.requests.append((request.method, str(request.url.path) + request.url.query, dict(request.headers), body))
         if request.method == "GET":
-            return HTMLResponse(PAGE, headers={"Content-Security-Policy": EXPLORER.policy})
+            return (self.pages.graphiql if self.pages else EXPLORER).response({})
         if self.instead is not None:
             return self.instead()
         document = parse(body["query"])
@@ -115,10 +116,13 @@ class StandIn:
 
 
 @contextmanager
-def serving(root: dict[str, Any]) -> Iterator[StandIn]:
-    """The stand-in on a free port of 127.0.0.1."""
-    stand_in = StandIn(root)
-    app = Starlette(routes=[Route("/graphql", stand_in.answer, methods=["GET", "POST"])])
+def serving(root: dict[str, Any], pages: Pages | None = None) -> Iterator[StandIn]:
+    """The stand-in on a free port of 127.0.0.1; with the explorer unless pages are given."""
+    stand_in = StandIn(root, pages)
+    routes = [Route("/graphql", stand_in.answer, methods=["GET", "POST"])]
+    if pages:
+        routes.append(Route("/assets/{name}", pages.asset))
+    app = Starlette(routes=routes)
     config = uvicorn.Config(
         app,
         log_config=None,

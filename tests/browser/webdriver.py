@@ -117,7 +117,11 @@ class Browser:
               if (late) { watch.disconnect(); done(late); }
             });
             watch.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });"""
-        value = self.call("POST", "/execute/async", {"script": script, "args": [css, text]})
+        try:
+            value = self.call("POST", "/execute/async", {"script": script, "args": [css, text]})
+        except WebDriverError as problem:
+            there = self.run("return [...document.querySelectorAll(arguments[0])].map((node) => node.textContent)", css)
+            raise WebDriverError(f"{problem}: {text!r} is not in {css}, where there is {there}"[:2000]) from None
         return Element(self, value[_ELEMENT])
 
     def run(self, script: str, *args: Any) -> Any:
@@ -128,6 +132,11 @@ class Browser:
         codes = [_KEYS.get(key, key) for key in keys]
         actions = [{"type": "keyDown", "value": code} for code in codes]
         actions += [{"type": "keyUp", "value": code} for code in reversed(codes)]
+        self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def keys(self, text: str) -> None:
+        """Text, key by key, into what has the focus."""
+        actions = [{"type": kind, "value": one} for one in text for kind in ("keyDown", "keyUp")]
         self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
     def resize(self, width: int, height: int) -> None:
@@ -160,7 +169,7 @@ class Browser:
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
     def sent(self) -> list[Sent]:
-        """What the page has asked for since last asked, of whatever host; `data:` and `blob:` addresses ask nobody."""
+        """What the page has asked for since last asked, of whatever host."""
         entries = self.call("POST", "/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
         requests = [event["params"]["request"] for event in events if event["method"] == "Network.requestWillBeSent"]
@@ -172,7 +181,7 @@ class Browser:
                 one.get("postData", ""),
             )
             for one in requests
-            if urlsplit(one["url"]).scheme not in ("data", "blob")
+            if urlsplit(one["url"]).scheme not in ("data", "blob", "chrome")  # these ask nobody
         ]
 
     def close(self) -> None:
