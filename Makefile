@@ -19,7 +19,7 @@ LOCK = $(BIN)/uv pip compile --quiet --no-config --system-certs --universal --py
 BUILT := gateway/built/.ready
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print) schema/schema.graphql
 
-.PHONY: help demo pages web test slow check lint types floors papers ledger format lock clean python
+.PHONY: help demo pages web test slow check lint types floors papers ledger typescript format lock clean python
 
 help: ## Say what there is
 	@echo "Sherwood: one patient view over every legacy system."
@@ -38,7 +38,7 @@ slow: $(VENV)/.ready-dev ## Run the long tests that `make test` leaves out
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS) || { status=$$?; \
 	if [ $$status -eq 5 ]; then echo "There is no long test."; else exit $$status; fi; }
 
-check: lint types floors papers ledger ## Check style, types, floors, the committed schema, papers and ledgers
+check: lint types floors papers ledger typescript ## Check style, types, floors, the committed schema, papers and ledgers
 
 lint: $(VENV)/.ready-dev ## Style alone (check)
 	@echo "Style: ruff"
@@ -60,6 +60,12 @@ papers: $(VENV)/.ready-dev ## The committed schema, names, sizes, reference page
 ledger: $(VENV)/.ready-dev ## The pointers of the hand-written ledgers, alone (check)
 	@echo "Ledgers: each line against the raw data"
 	@$(BIN)/python tests/ledger/check_pointers.py
+
+typescript: ## Types of web/ alone, where npm is (check)
+	@if ! command -v npm >/dev/null 2>&1; then echo "Types of web/: not looked at, npm is not here"; \
+	else echo "Types of web/: tsc, strict"; cd web && { [ -d node_modules/typescript ] && \
+		[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --loglevel=error; } && \
+		npm run --silent check; fi
 
 format: $(VENV)/.ready-dev ## Put the code into the agreed form
 	@$(BIN)/ruff format .

@@ -12,6 +12,7 @@ from rich.panel import Panel
 
 from adapters.sdk.estate import Estate, Mischief, Running
 from gateway.config import ConfigError, load, seconds
+from gateway.pages import BUILT
 from gateway.problems import CommandError
 from gateway.serving import run
 
@@ -57,6 +58,13 @@ def _write(folder: Path, estate: Running) -> Path:
     return path
 
 
+def _in_a_browser(url: str) -> str:
+    """Where to look, of what there is to be looked at."""
+    if not (BUILT / "viewer").is_dir():
+        return f"Explore in a browser   [link]{url}/graphql[/link]"
+    return f"Look in a browser      [link]{url}/[/link]\nAsk in GraphiQL        [link]{url}/graphql[/link]"
+
+
 async def run_demo(
     port: int, slow: list[str], down: list[str], garbage: list[str], show_config: bool, out: Console
 ) -> None:
@@ -83,7 +91,7 @@ async def run_demo(
                 out.print(
                     Panel(
                         f"{len(config.sources)} legacy systems on their own protocols:\n{names}\n\n"
-                        f"Explore in a browser   [link]{url}/graphql[/link]\n"
+                        f"{_in_a_browser(url)}\n"
                         f"Or in another terminal [bold]{sys.argv[0]} query 9994071009{elsewhere}[/]\n"
                         f"Its configuration      {path}\n"
                         "Ctrl-C ends it; nothing is kept. All patients are invented.",

@@ -1,7 +1,5 @@
 """What the tests of the built pages share."""
 
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,23 +8,16 @@ import pytest
 from adapters.demo import SECRETS
 from gateway.pages import Pages
 from tests.browser.webdriver import Browser, browser, missing
-from tests.graphql.clients import WEB, installed
 from tests.graphql.conftest import DESK, WARD, Running, started
-
-BUILD_S = 300
+from tests.support.pages import built
 
 
 @pytest.fixture(scope="session")
 def built_pages() -> Pages:
     """The pages as npm builds them now. Skips, saying why, where there is no npm or no browser to look at them."""
-    if reason := missing() or (None if shutil.which("make") else "not installed: make"):
+    if reason := missing():
         pytest.skip(reason)
-    installed()
-    made = subprocess.run(["make", "web"], cwd=WEB.parent, capture_output=True, text=True, timeout=BUILD_S, check=False)
-    assert made.returncode == 0, made.stdout + made.stderr
-    pages = Pages()
-    assert pages.viewer is not None
-    return pages
+    return built()
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,12 @@ class Instruction(Struct, frozen=True):
         return sources, target
 
     @property
+    def stage(self) -> str | None:
+        """COPY: the earlier stage from which, or None where it is the context."""
+        found = re.match(r"--from=(\w+) ", self.text)
+        return found[1] if found else None
+
+    @property
     def variables(self) -> dict[str, str]:
         """ENV: what is set."""
         return dict(part.split("=", 1) for part in self.text.split())
@@ -150,8 +156,13 @@ def send_context(folder: Path) -> None:
 # --- Replaying --------------------------------------------------------------------------------------------------------
 
 
-def replay(stage: Stage, context: Path, root: Path, environment: Mapping[str, str]) -> None:
-    """Do what a stage does, below `root` in place of /. Commands are run by sh, their absolute paths moved there."""
+def replay(
+    stage: Stage, context: Path, root: Path, environment: Mapping[str, str], earlier: Mapping[str, Path] | None = None
+) -> None:
+    """Do what a stage does, below `root` in place of /. Commands are run by sh, their absolute paths moved there.
+
+    `earlier` are the roots of the stages that it copies from, by their names.
+    """
     where, env = root, dict(environment)
     for instruction in stage.instructions:
         match instruction.word:
@@ -161,7 +172,7 @@ def replay(stage: Stage, context: Path, root: Path, environment: Mapping[str, st
             case "ENV":
                 env |= instruction.variables
             case "COPY":
-                _copy(instruction, context, where)
+                _copy(instruction, context, where, earlier or {})
             case "RUN":
                 moved = re.sub(r"(?<![^\s=])/(?=build|srv)", f"{root}/", instruction.text)
                 done = subprocess.run(
@@ -172,10 +183,11 @@ def replay(stage: Stage, context: Path, root: Path, environment: Mapping[str, st
                 raise AssertionError(f"{other} is not replayed")
 
 
-def _copy(instruction: Instruction, context: Path, where: Path) -> None:
+def _copy(instruction: Instruction, context: Path, where: Path, earlier: Mapping[str, Path]) -> None:
     sources, target = instruction.files
+    if instruction.stage:
+        context, sources = earlier[instruction.stage], [source.lstrip("/") for source in sources]
     for source in sources:
-        assert not source.startswith("--"), source
         if (context / source).is_dir():
             shutil.copytree(context / source, where / target, dirs_exist_ok=True)
         else:

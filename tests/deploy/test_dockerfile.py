@@ -1,5 +1,6 @@
 """The image is built from locked parts in one stage and runs, as nobody in particular, from another."""
 
+import json
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tests.deploy.example_file import EXAMPLE
 
 TEXT = DOCKERFILE.read_text(encoding="utf-8")
 IGNORED = IGNORE.read_text(encoding="utf-8")
-BUILD, RUNTIME = stages(TEXT)
+PAGES, BUILD, RUNTIME = stages(TEXT)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -27,9 +28,23 @@ def _commands(stage: Stage) -> list[str]:
 
 
 def test_what_runs_is_another_stage_than_what_builds() -> None:
-    assert [BUILD.name, RUNTIME.name] == ["build", "runtime"]
+    assert [PAGES.name, BUILD.name, RUNTIME.name] == ["pages", "build", "runtime"]
     assert [one.text for one in RUNTIME.all("COPY")] == ["--from=build /srv/sherwood /srv/sherwood"]
     assert not [command for command in _commands(RUNTIME) if " install " in f"{command} " and "pip" in command]
+
+
+def test_the_pages_are_built_of_what_the_lock_file_names_by_its_hash_and_only_the_pages_go_on() -> None:
+    assert re.fullmatch(r"node:22\.\d+\.\d+-[a-z]+-slim", PAGES.image), "a release with long-term support, slim"
+    brought, built = _commands(PAGES)
+    assert re.match(r"npm ci .*--ignore-scripts", brought)
+    assert built == "npm run --prefix web build"
+    lock = json.loads((ROOT / "web" / "package-lock.json").read_text(encoding="utf-8"))
+    assert [name for name, one in lock["packages"].items() if name and "integrity" not in one] == []
+    assert [one.text for one in BUILD.all("COPY") if one.stage] == ["--from=pages /build/gateway/built gateway/built"]
+    order = [one.text for one in BUILD.instructions if one.word in ("COPY", "RUN")]
+    assert order.index("--from=pages /build/gateway/built gateway/built") < next(
+        place for place, text in enumerate(order) if "pip wheel" in text
+    )
 
 
 def test_both_stages_have_the_same_python_of_one_pinned_release() -> None:
@@ -101,8 +116,8 @@ def test_the_release_in_the_build_line_is_ours() -> None:
 
 def test_everything_that_is_copied_is_in_the_repository_and_reaches_the_builder() -> None:
     reaching = sent(files_of_the_house(), IGNORED)
-    for instruction in BUILD.all("COPY"):
-        for source in instruction.files[0]:
+    for instruction in (*PAGES.all("COPY"), *BUILD.all("COPY")):
+        for source in () if instruction.stage else instruction.files[0]:
             assert [path for path in reaching if path == source or path.startswith(source)], f"{source} is not there"
 
 
@@ -118,6 +133,7 @@ def test_every_file_of_the_three_packages_reaches_the_builder() -> None:
         *(".git/config", ".venv/bin/python", ".env", "gateway/.env", ".ci/run", "node_modules/x.js"),
         *(".sherwood/audit.sqlite3", "adapters/demo/.sherwood/secret", "gateway/crossref.sqlite3-wal"),
         *("deploy/secrets/gateway_secret", "deploy/gateway.toml", "gateway/tls/client.pem", "gateway.toml"),
+        *("gateway/built/viewer/index.html", "web/node_modules/react/index.js", "docs/adr/0001-flat-package-names.md"),
         *("gateway/__pycache__/cli.cpython-311.pyc", "tests/unit/test_when.py", "docs/README.md", "feed.db"),
     ],
 )

@@ -8,6 +8,7 @@ pip from this machine's Python.
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,7 +31,7 @@ from tests.support.mllp_sender import Sender
 
 pytestmark = pytest.mark.slow
 
-BUILD, RUNTIME = stages(DOCKERFILE.read_text(encoding="utf-8"))
+PAGES, BUILD, RUNTIME = stages(DOCKERFILE.read_text(encoding="utf-8"))
 STARTS_WITHIN_S = 60.0
 ADMISSION = "\r".join(
     [
@@ -91,7 +92,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     root, context, python = folder / "root", folder / "context", folder / "python"
     send_context(context)
     subprocess.run([sys.executable, "-m", "venv", str(python)], check=True, timeout=120)
-    replay(BUILD, context, root, bare_environment(python / "bin"))
+    if shutil.which("npm") is None:
+        pytest.skip("not installed: npm (Debian: nodejs, npm)")
+    replay(PAGES, context, folder / "pages", bare_environment(Path()))
+    replay(BUILD, context, root, bare_environment(python / "bin"), {"pages": folder / "pages"})
     built = Image(root)
     (built.state / "feeds").mkdir(parents=True, mode=0o700)
     return built
@@ -166,6 +170,14 @@ def test_the_demonstrations_files_came_along(image: Image) -> None:
     shown = image.run("sherwood", "demo", "--show-config")
     assert shown.returncode == 0, shown.stderr
     assert "[[sources]]" in shown.stdout
+
+
+def test_the_pages_came_along(image: Image) -> None:
+    said = image.run(
+        "python", "-c", "from gateway.pages import Pages; print(Pages().viewer.html, Pages().graphiql.html)"
+    )
+    assert said.returncode == 0, said.stderr
+    assert len(re.findall(r'<script type="module"[^>]* src="/assets/[\w-]+\.js"', said.stdout)) == 2
 
 
 def test_nothing_is_installed_but_the_gateway_and_what_is_locked(image: Image) -> None:

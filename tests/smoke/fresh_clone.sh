@@ -61,4 +61,9 @@ curl --silent --fail --max-time 30 --output "$scratch/sources.json" "http://127.
     || fail "the gateway does not list its sources"
 "$python" tests/smoke/answer.py judge "$scratch/answer.json" "$scratch/sources.json" \
     || fail "the answer to the README's question is not whole"
+if command -v npm >/dev/null 2>&1; then
+    page="$(curl --silent --fail --max-time 10 "http://127.0.0.1:$port/")" || fail "/ shows nothing"
+    script="$(grep -o '/assets/viewer-[^"]*\.js' <<<"$page")" || fail "/ is not the viewer, although npm is here"
+    curl --silent --fail --max-time 10 --output /dev/null "http://127.0.0.1:$port$script" || fail "$script does not load"
+fi
 echo "smoke test: from nothing to ready in $ready s, to the answer in $((SECONDS - started)) s, $(wc -c <"$scratch/answer.json") bytes"
