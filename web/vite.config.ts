@@ -6,7 +6,8 @@ import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 import { licences, noted } from "./licences.ts";
 
-const GATEWAY = process.env.SHERWOOD_URL ?? "http://127.0.0.1:8000";
+// Not changeOrigin: the gateway refuses pages of another origin than its own.
+const GATEWAY = { target: process.env.SHERWOOD_URL ?? "http://127.0.0.1:8000", changeOrigin: false };
 const WORTH_COMPRESSING = 1400; // bytes: less fits into one packet as it is
 
 /** Writes `file.gz` beside every text file that gains by it, so that the gateway compresses nothing at run time. */
@@ -48,5 +49,10 @@ export default defineConfig({
       },
     },
   },
-  server: { host: "127.0.0.1", proxy: { "/graphql": GATEWAY, "/settings.json": GATEWAY } },
+  optimizeDeps: { exclude: ["graphiql/setup-workers/vite", "@graphiql/react/setup-workers/vite"] }, // they name workers
+  server: {
+    host: "127.0.0.1",
+    fs: { allow: [".."] }, // docs/questions
+    proxy: { "/graphql": GATEWAY, "/settings.json": GATEWAY, "/licenses.txt": GATEWAY },
+  },
 });

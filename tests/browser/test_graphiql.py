@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from graphql import parse, validate
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway.pages import Pages
 from tests.browser.axe import violations
@@ -21,7 +21,7 @@ from tests.browser.looks import keep, looks
 from tests.browser.record import NUMBER, answer
 from tests.browser.stand_in import SCHEMA, StandIn, serving
 from tests.browser.webdriver import Browser
-from tests.graphql.conftest import MICHAEL, WARD, Running
+from tests.graphql.conftest import MICHAEL, WARD, Running, started
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = sorted((ROOT / "docs" / "questions").glob("*.graphql"))
@@ -34,6 +34,9 @@ CEILING_S = 60
 KNOWN = {"nested-interactive": ".graphiql-tab"}
 """GraphiQL 5.4 puts the button that closes a tab inside the element with the role of a tab."""
 
+MEANT = ("status of 4", "ERR_INCOMPLETE", "favicon.ico")
+"""Complaints about the harm that a test does, and about a page of plain text, which cannot name an icon."""
+
 
 @pytest.fixture
 def page(window: Browser) -> Iterator[Browser]:
@@ -41,11 +44,12 @@ def page(window: Browser) -> Iterator[Browser]:
     window.console()
     window.sent()
     yield window
-    meant = ("status of 401", "ERR_INCOMPLETE", "favicon.ico")  # the harm that a test does; a text has no icon to name
-    assert [line for line in window.console() if not any(one in line for one in meant)] == []
-    assert {urlsplit(one.url).hostname for one in window.sent()} <= {"127.0.0.1"}
-    assert window.run("return [localStorage.length, document.cookie]") == [0, ""]
+    complaints, sent = window.console(), window.sent()
+    kept = window.run("return [localStorage.length, document.cookie]")
     window.open("about:blank")
+    assert [line for line in complaints if not any(meant in line for meant in MEANT)] == []
+    assert {urlsplit(one.url).hostname for one in sent} <= {"127.0.0.1"}
+    assert kept == [0, ""]
 
 
 def editor(page: Browser, name: str) -> str:
@@ -140,9 +144,7 @@ async def test_the_first_part_is_painted_while_a_source_is_held_open(page: Brows
         await asyncio.to_thread(after)
 
 
-async def test_an_answer_that_was_stopped_says_what_it_lacks_and_its_request_has_ended(
-    page: Browser, paged: Running
-) -> None:
+async def test_an_answer_that_was_stopped_says_what_it_lacks(page: Browser, paged: Running) -> None:
     paged.faults["pharmacy"].hold = asyncio.Event()
 
     def look() -> None:
@@ -241,6 +243,25 @@ async def test_a_token_is_not_kept_unless_somebody_chooses_so_and_then_until_the
     await asyncio.to_thread(look)
 
 
+async def test_a_schema_that_is_not_shown_is_not_asked_for_again_and_again(
+    page: Browser, built_pages: Pages, tmp_path: Path, secrets: None
+) -> None:
+    def look(url: str) -> None:
+        opened(page, url)
+        for _ in range(2):
+            ask(page)
+            state(page, "whole")
+        page.find_text(".state", "Whole")
+        asked = [one for one in page.sent() if "__schema" in one.body]
+        assert 1 <= len(asked) <= 2 * 3  # at first and once after each answer; GraphiQL tries each in two ways
+
+    def without(text: str) -> str:
+        return text.replace("[check]", "[graphql]\nintrospection = false\n\n[check]", 1)
+
+    async with started(tmp_path, tokens="", pages=built_pages, edit=without) as gateway:
+        await asyncio.to_thread(look, gateway.url)
+
+
 async def test_it_is_worked_with_the_keyboard_alone(page: Browser, paged: Running) -> None:
     label = """const at = document.activeElement;
         return at.ariaLabel || at.textContent.trim().slice(0, 40) || at.className"""
@@ -321,6 +342,17 @@ def stand_in(built_pages: Pages) -> Iterator[StandIn]:
         yield one
 
 
+def test_stopping_ends_the_request_and_not_only_the_looking_at_it(stand_in: StandIn, page: Browser) -> None:
+    stand_in.early_delimiter = True  # as the gateway does it
+    stand_in.hold("allergies")
+    opened(page, stand_in.url.removesuffix("/graphql"))
+    ask(page, DEFERRED)
+    page.find_text(".state", "Still to come: allergies.")
+    page.find(".graphiql-execute-button").click()
+    state(page, "stopped")
+    assert stand_in.left.wait(CEILING_S), "the gateway would go on for nobody"
+
+
 def _cut(stand_in: StandIn) -> None:
     stand_in.hold("allergies")
     stand_in.release("allergies")
@@ -331,11 +363,15 @@ def _ended_early(stand_in: StandIn) -> None:
     stand_in.instead = lambda: Response(ONE_PART, media_type='multipart/mixed; boundary="-"')
 
 
+def _refused(stand_in: StandIn) -> None:
+    stand_in.instead = lambda: JSONResponse({"errors": [{"message": "Not from here."}]}, 403)
+
+
 def _a_proxys_page(stand_in: StandIn) -> None:
     stand_in.instead = lambda: PlainTextResponse("<html>Bad gateway</html>", 200)
 
 
-@pytest.mark.parametrize("harm", [_cut, _ended_early, _a_proxys_page])
+@pytest.mark.parametrize("harm", [_cut, _ended_early, _refused, _a_proxys_page])
 def test_an_answer_that_broke_off_is_not_shown_as_if_it_were_whole(
     stand_in: StandIn, page: Browser, harm: Callable[[StandIn], None]
 ) -> None:

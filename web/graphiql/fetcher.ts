@@ -43,10 +43,11 @@ async function* told(params: FetcherParams, options: FetcherOpts | undefined, si
       for (const { id, label, path } of frame.pending ?? []) waiting.set(id, label ?? path.join("."));
       for (const { id } of frame.completed ?? []) waiting.delete(id);
       parts += 1;
-      if (response.status !== 401) tell({ state: "arriving", parts, waiting: expected() });
+      if (response.ok) tell({ state: "arriving", parts, waiting: expected() });
       yield frame;
     }
-    if (response.status !== 401) tell({ state: "whole", parts });
+    if (response.ok) tell({ state: "whole", parts });
+    else if (response.status !== 401) tell({ state: "broken" });
   } catch (problem) {
     if (signal.aborted) return tell({ state: "stopped", waiting: expected() });
     tell({ state: "broken" });

@@ -1,6 +1,6 @@
 /// Below the answer: whether it is whole, and what to do where the gateway wants to know who is asking.
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { type Answer, useAnswer } from "./answer";
 import { useReadableEditors } from "./theme";
 
@@ -36,14 +36,15 @@ function said(answer: Answer): string {
   }
 }
 
-/** Without a token the schema was refused too. */
+/** Without a token the schema was refused too: it is asked for once more after each answer, until it is there. */
 function useSchemaOnceAdmitted(answer: Answer): void {
   const { introspect } = useGraphiQLActions();
-  const without = useGraphiQL((state) => !state.schema && !state.isIntrospecting && state.fetchError !== null);
+  const lacking = useRef(false);
+  lacking.current = useGraphiQL((state) => !state.schema && !state.isIntrospecting && state.fetchError !== null);
   const admitted = answer.state === "whole";
   useEffect(() => {
-    if (admitted && without) void introspect();
-  }, [admitted, without, introspect]);
+    if (admitted && lacking.current) void introspect();
+  }, [admitted, introspect]);
 }
 
 function OpenHeaders() {
