@@ -1,9 +1,10 @@
-"""The adapter contract: the three methods by which a source joins the patient view, and one that it may offer.
+"""The adapter contract: the three methods by which a source joins the patient view, and two that it may offer.
 
     fetch   asks the source, in its own protocol, and yields its bytes: I/O and nothing else
     read    turns those bytes into facts and gaps: pure, total, and re-runnable on kept bytes
     check   proves with a real round trip that the source can be asked
     find    asks the source who has these names and this birth date (optional)
+    changes says whose records have changed since it was last asked (optional; for sources that are told)
 
 An author subclasses `Adapter`, declares what it holds, and writes the first three. Everything else (deadlines, caching,
 identity, merging, access, audit) is the gateway's. See docs/tutorials/write-an-adapter.md.
@@ -114,6 +115,15 @@ class SourceRecord(Struct, frozen=True, kw_only=True):
     """When a source that only listens began to (aware): it knows nothing of before. None for one that is asked."""
 
 
+class Changes(Struct, frozen=True, kw_only=True):
+    """Whose records of a source have changed, up to where."""
+
+    cursor: str
+    """The source's own mark of how far this tells: given back to it with the next question."""
+    subjects: tuple[Subject, ...] = ()
+    """By every local id and identifier under which the source knows each; what changed is read by asking."""
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """The outcome of a check: it worked, and what was learned."""
 
@@ -180,6 +190,9 @@ class Adapter(ABC, Generic[S]):
     """True when this source must not be asked about a restricted (S-flagged) patient."""
     search_needs: frozenset[str] | None = None
     """The fields of `PatientSearch` without which the source cannot be searched; None when it cannot be at all."""
+    tells_changes: bool = False
+    """True when `changes` can be asked, every second and for next to nothing: a source that is told things and keeps
+    them does so; one that would have to be asked about everybody does not."""
 
     def __init__(self, source: Source[S]) -> None:
         self.source = source
@@ -221,6 +234,16 @@ class Adapter(ABC, Generic[S]):
         gives, the record is `truncated`. Nobody is an answer: yield it. Raises a `SourceError` as `fetch` does.
         """
         raise NotImplementedError("an adapter that declares search_needs writes find")
+
+    async def changes(self, after: str | None, call: Call) -> Changes:
+        """Whose records have changed since the cursor `after`; since now, and so nobody's, when it is None.
+
+        Called only where `tells_changes`. What is told has been committed: `fetch` gives it. Somebody may be told
+        whose record is as it was, and nobody whose record changed is left out; when there are many, some at a time.
+        In whose name the call is made is nobody's. Raises a `SourceError` as `fetch` does, and SourceRequest when it
+        does not know the cursor: it is then asked with None, and everything about this source counts as changed.
+        """
+        raise NotImplementedError("an adapter that declares tells_changes writes changes")
 
     async def close(self) -> None:
         """Release connections. The default has none."""

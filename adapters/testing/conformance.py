@@ -36,6 +36,7 @@ from adapters.sdk import (
     Settings,
     SourceError,
     SourceRecord,
+    SourceRequest,
     SourceTimeout,
     Subject,
 )
@@ -278,6 +279,20 @@ class AdapterConformance:
             require(isinstance(health, Health) and bool(health.detail), "check did not return a Health with a detail")
             with pytest.raises(SourceError):
                 await adapter.check(call(-1.0))
+
+    async def test_changes_are_told_from_now_on(self) -> None:
+        """Protects whoever watches: what is told begins now, ends, and is never asked for with a foreign cursor."""
+        async with self.running() as adapter, asyncio.timeout(CEILING_S):
+            if not adapter.tells_changes:
+                return
+            now = await adapter.changes(None, call())
+            require(not now.subjects, "changes(None) tells of somebody: it begins now")
+            again = await adapter.changes(now.cursor, call())
+            require(again == now, "nothing has changed, and changes tells something else than before")
+            with pytest.raises(SourceRequest):
+                await adapter.changes("no cursor of any source", call())
+            with pytest.raises(SourceTimeout):
+                await adapter.changes(now.cursor, call(-1.0))
 
     # What the checks are made of
 

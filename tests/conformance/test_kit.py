@@ -18,6 +18,7 @@ from adapters.sdk import (
     Adapter,
     Ask,
     Call,
+    Changes,
     DependsOn,
     Health,
     HttpSettings,
@@ -393,6 +394,24 @@ class Leaking(Small):
             raise SourceTimeout("late") from None
 
 
+class Repeating(Small):
+    """Tells of everybody, again and again."""
+
+    tells_changes = True
+
+    async def changes(self, after: str | None, call: Call) -> Changes:
+        return Changes(cursor="1", subjects=(Kit.known,))
+
+
+class TakesAnyCursor(Small):
+    """Takes a cursor that it never gave for one of its own: what changed since is never told."""
+
+    tells_changes = True
+
+    async def changes(self, after: str | None, call: Call) -> Changes:
+        return Changes(cursor=after or "1")
+
+
 PLANTED: list[tuple[str, type[Small], str]] = [
     ("test_what_it_declares_exists", UnknownType, "Horoscope"),
     ("test_its_settings_refuse_unknown_keys", Lax, "unknown keys"),
@@ -416,6 +435,8 @@ PLANTED: list[tuple[str, type[Small], str]] = [
     ("test_a_deadline_that_has_passed_is_a_timeout", Patience, "SourceTimeout"),
     ("test_a_fetch_can_be_left_at_any_point", Stubborn, "can no longer be asked"),
     ("test_check_asks_the_source_for_real", Optimist, "DID NOT RAISE"),
+    ("test_changes_are_told_from_now_on", Repeating, "it begins now"),
+    ("test_changes_are_told_from_now_on", TakesAnyCursor, "DID NOT RAISE"),
     ("test_check_fails_when_the_source_does", StatusIsSuccess, "check succeeds"),
     ("test_misbehaviour_is_a_typed_error_or_a_gap", Hopeful, "statement about the person"),
     ("test_misbehaviour_is_a_typed_error_or_a_gap", Leaking, "still open"),

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from adapters.hl7v2.feed import manifest
 from adapters.hl7v2.feed.folding import Fold
-from adapters.hl7v2.feed.kept import Found, State, StoreUnavailable
+from adapters.hl7v2.feed.kept import Cursor, Found, State, StoreUnavailable
 from adapters.hl7v2.feed.manifest import Manifest
 from adapters.hl7v2.feed.opening import reader
 from adapters.hl7v2.feed.settings import FeedSettings
@@ -23,16 +23,19 @@ from adapters.sdk import (
     Adapter,
     Ask,
     Call,
+    Changes,
     DependsOn,
     Health,
     Source,
     SourceInvalid,
     SourceRecord,
+    SourceRequest,
     SourceTimeout,
     SourceUnavailable,
     Subject,
 )
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
+from schema.model.values import Identifier
 
 T = TypeVar("T")
 
@@ -40,6 +43,8 @@ KIND = "HL7V2-FEED"
 FEED_SILENT = "FEED_SILENT"
 """The `Gap.code` that says that a feed has not been heard for longer than expected."""
 _LOCAL = "Patient/"
+_MOST_AT_ONCE = 256
+"""Messages whose people are told at once."""
 
 
 class Hl7v2FeedAdapter(Adapter[FeedSettings]):
@@ -48,6 +53,7 @@ class Hl7v2FeedAdapter(Adapter[FeedSettings]):
     kind = "hl7v2-feed"
     settings_model = FeedSettings
     answer_depends_on = DependsOn.NOTHING
+    tells_changes = True
 
     def __init__(
         self, source: Source[FeedSettings], store: Reader | None = None, clock: Callable[[], datetime] = now
@@ -117,6 +123,25 @@ class Hl7v2FeedAdapter(Adapter[FeedSettings]):
             for missing in sorted(record.types - stated):
                 yield Gap(kind=GapKind.NOT_RECORDED, fact_type=missing)
 
+    async def changes(self, after: str | None, call: Call) -> Changes:
+        """By the row numbers of the store, so that it does not matter in which process the listener is."""
+        if after is None:
+            return Changes(cursor=_written(await self._bounded(self._store.cursor, call)))
+        cursor = _cursor(after)
+        found = await self._bounded(lambda: self._store.changed(cursor, _MOST_AT_ONCE), call)
+        if found is None:
+            raise SourceRequest("the cursor is of another store")
+        return Changes(
+            cursor=_written(found.upto),
+            subjects=tuple(
+                Subject(
+                    identifiers=tuple(Identifier(system=NHS_NUMBER, value=value) for value in nhs),
+                    local_ids=tuple(f"{_LOCAL}{number}" for number in numbers),
+                )
+                for numbers, nhs in found.people
+            ),
+        )
+
     async def check(self, call: Call) -> Health:
         """Reads the store, and knocks at the listener where its port is configured."""
         state = await self._bounded(self._store.state, call)
@@ -166,6 +191,17 @@ class Hl7v2FeedAdapter(Adapter[FeedSettings]):
             raise SourceTimeout("the store was not read in time") from None
         except StoreUnavailable:
             raise SourceUnavailable("the feed's store cannot be read") from None
+
+
+def _written(cursor: Cursor) -> str:
+    return f"{cursor.messages}.{cursor.decisions}"
+
+
+def _cursor(text: str) -> Cursor:
+    messages, _, decisions = text.partition(".")
+    if not (messages.isdecimal() and decisions.isdecimal()):
+        raise SourceRequest("the cursor is not one of a feed")
+    return Cursor(int(messages), int(decisions))
 
 
 def _warnings(about: Manifest, record: SourceRecord) -> Iterable[Gap]:

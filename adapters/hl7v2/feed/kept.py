@@ -11,7 +11,7 @@ from msgspec import Struct
 from adapters.hl7v2.feed.identity import Person, Tie
 from adapters.sdk.durable import StoreUnavailable
 
-__all__ = ["Decision", "Found", "Kept", "LinkRefused", "Received", "State", "StoreUnavailable"]
+__all__ = ["Changed", "Cursor", "Decision", "Found", "Kept", "LinkRefused", "Received", "State", "StoreUnavailable"]
 
 
 class LinkRefused(Exception):
@@ -51,6 +51,21 @@ class State(Struct, frozen=True, kw_only=True):
     unlinked: int = 0
     """Messages that name nobody for certain and that nobody has linked by hand."""
     unreadable: int = 0
+
+
+class Cursor(Struct, frozen=True):
+    """How far somebody has been told: the last message and the last decision by hand, by their row numbers."""
+
+    messages: int
+    decisions: int
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """Whose messages, or decisions about messages, are new."""
+
+    upto: Cursor
+    people: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    """Of each every own number, and every NHS number that was ever given with one."""
 
 
 class Kept(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from adapters.hl7v2.feed.kept import Decision, Found, Kept, LinkRefused, Received, State
+from adapters.hl7v2.feed.kept import Changed, Cursor, Decision, Found, Kept, LinkRefused, Received, State
 from adapters.sdk.durable import Script, Statement, marks
 
 SHORTEST_ID = 12
@@ -25,6 +25,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS person (seq BIGINT NOT NULL, number TEXT NOT NULL, nhs TEXT)",
     "CREATE INDEX IF NOT EXISTS person_number ON person (number, seq)",
     "CREATE INDEX IF NOT EXISTS person_nhs ON person (nhs, number) WHERE nhs IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS person_seq ON person (seq)",
     "CREATE TABLE IF NOT EXISTS tie (seq BIGINT NOT NULL, first TEXT NOT NULL, second TEXT NOT NULL, "
     "holds INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS tie_first ON tie (first)",
@@ -158,6 +159,42 @@ def _messages(group: list[str], limit: int) -> Script[Found]:
         truncated=len(rows) > limit,
         by_hand=tuple((digest.hex(), number) for digest, number in by_hand),
     )
+
+
+# What is new
+
+
+def cursor() -> Script[Cursor]:
+    """As `Reader.cursor`."""
+    ((messages, decisions),) = yield Statement(
+        "SELECT (SELECT coalesce(max(seq), 0) FROM message), (SELECT coalesce(max(seq), 0) FROM link)"
+    )
+    return Cursor(messages, decisions)
+
+
+def changed(after: Cursor, limit: int) -> Script[Changed | None]:
+    """As `Reader.changed`."""
+    last = yield from cursor()
+    if last.messages < after.messages or last.decisions < after.decisions:
+        return None
+    upto = Cursor(min(last.messages, after.messages + limit), min(last.decisions, after.decisions + limit))
+    rows = yield Statement(
+        "SELECT number FROM person WHERE seq > $1 AND seq <= $2 "
+        "UNION SELECT number FROM link WHERE seq > $3 AND seq <= $4",
+        (after.messages, upto.messages, after.decisions, upto.decisions),
+    )
+    people: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+    done: set[str] = set()
+    for number in sorted(str(number) for (number,) in rows):
+        if number not in done:
+            group = yield from _together(number)
+            done |= group
+            nhs = yield Statement(
+                f"SELECT DISTINCT nhs FROM person WHERE number IN {marks(len(group))} AND nhs IS NOT NULL",  # noqa: S608
+                tuple(sorted(group)),
+            )
+            people.append((tuple(sorted(group)), tuple(sorted(value for (value,) in nhs))))
+    return Changed(upto=upto, people=tuple(people))
 
 
 # By hand

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from adapters.hl7v2.feed import statements
-from adapters.hl7v2.feed.kept import Decision, Found, Kept, Received, State, StoreUnavailable
+from adapters.hl7v2.feed.kept import Changed, Cursor, Decision, Found, Kept, Received, State, StoreUnavailable
 from adapters.sdk.durable import Database
 
 MOST_IN_A_COMMIT = 256
@@ -41,6 +41,18 @@ class Reader:
     async def state(self) -> State:
         """Raises StoreUnavailable."""
         return await self._database.read(statements.state())
+
+    async def cursor(self) -> Cursor:
+        """The end of what has been committed. Raises StoreUnavailable."""
+        return await self._database.read(statements.cursor())
+
+    async def changed(self, after: Cursor, limit: int) -> Changed | None:
+        """Who is in what was committed since, at most `limit` messages; None when it is no cursor of this store.
+
+        Rows are numbered in the order in which they become visible, so that nothing is passed over. Raises
+        StoreUnavailable.
+        """
+        return await self._database.read(statements.changed(after, limit))
 
     async def unlinked(self, limit: int) -> list[Kept]:
         """The oldest messages that name nobody for certain and that nobody has linked. Raises StoreUnavailable."""

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.hl7v2.feed import FeedSettings, Hl7v2FeedAdapter, listening, open_store
-from adapters.sdk import Ask, SourceInvalid, SourceUnavailable
+from adapters.sdk import Ask, SourceInvalid, SourceRequest, SourceUnavailable
 from adapters.testing.conformance import AdapterConformance, call
 from schema.model.clinical import Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
@@ -194,3 +194,57 @@ async def test_what_a_source_is_not_configured_to_send_is_said_and_not_dropped(f
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
         FeedSettings.model_validate({"store": tmp_path / "feed.db"} | wrong)
+
+
+OTHER = "PID|1||550012^^^RBI^MR||HARTLEBURY^Odo||19710203|M"
+MERGED = "MRG|991100^^^RBI^MR"
+
+
+async def told(one: Feed, after: str | None) -> tuple[str, list[tuple[list[str], list[str]]]]:
+    """The cursor, and of everybody the local ids and the identifiers."""
+    found = await one.adapter.changes(after, call())
+    return found.cursor, [(list(who.local_ids), [i.value for i in who.identifiers]) for who in found.subjects]
+
+
+async def test_whoever_a_new_message_names_has_changed_by_every_number_of_theirs(feed: Feeds) -> None:
+    async with feed() as one:
+        await one.hear(message("ADT^A28", PID, control="1"), message("ADT^A40", PID, MERGED, control="2"))
+        now, nobody = await told(one, None)
+        assert nobody == []
+        # By the hospital's own number alone, and under the number that was merged away.
+        await one.hear(message("ORU^R01", PID_MRN.replace("880417", "991100"), OBR, obx("120"), control="3"))
+        after, changed = await told(one, now)
+        assert changed == [(["Patient/880417", "Patient/991100"], ["9990000018"])]
+        assert await told(one, after) == (after, [])
+
+
+async def test_more_changes_than_are_told_at_once_are_told_one_after_the_other(
+    feed: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.hl7v2.feed.adapter._MOST_AT_ONCE", 2)
+    async with feed() as one:
+        cursor, _ = await told(one, None)
+        await one.hear(*(message("ADT^A28", pid, control=str(n)) for n, pid in enumerate([PID, PID, OTHER])))
+        cursor, first = await told(one, cursor)
+        assert first == [(["Patient/880417"], ["9990000018"])]
+        _, second = await told(one, cursor)
+        assert second == [(["Patient/550012"], [])]
+
+
+async def test_a_message_that_is_linked_by_hand_changes_the_record_it_is_linked_to(feed: Feeds) -> None:
+    async with feed() as one:
+        await one.hear(message("ADT^A28", PID, control="1"), message("ORU^R01", "PID|1", OBR, obx("120"), control="2"))
+        cursor, _ = await told(one, None)
+        (nameless,) = await one.store.unlinked(10)
+        await one.store.link(nameless.id, "880417", "R. Hale", "seen at the bedside")
+        cursor, changed = await told(one, cursor)
+        assert changed == [(["Patient/880417"], ["9990000018"])]
+        await one.store.unlink(nameless.id, "R. Hale", "wrong bed")
+        assert (await told(one, cursor))[1] == changed
+
+
+async def test_a_cursor_of_another_store_is_refused(feed: Feeds) -> None:
+    async with feed() as one:
+        await one.hear(message("ADT^A28", PID, control="1"))
+        with pytest.raises(SourceRequest):
+            await one.adapter.changes("9999.0", call())
