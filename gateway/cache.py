@@ -14,7 +14,8 @@ class MemoryCache:
     def __init__(self, capacity_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._capacity = capacity_bytes
         self._clock = clock
-        self._held: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
+        self._held: OrderedDict[bytes, tuple[float, bytes, bytes]] = OrderedDict()
+        self._tagged: dict[bytes, set[bytes]] = {}
         self._size = 0
 
     def get(self, key: bytes) -> bytes | None:
@@ -22,22 +23,28 @@ class MemoryCache:
         entry = self._held.get(key)
         if entry is None:
             return None
-        expires, value = entry
+        expires, value, _ = entry
         if expires <= self._clock():
             self._drop(key)
             return None
         self._held.move_to_end(key)
         return value
 
-    def put(self, key: bytes, value: bytes, ttl_s: float) -> None:
-        """Keep a value for that long, pushing out what was used least recently."""
+    def put(self, key: bytes, value: bytes, ttl_s: float, tag: bytes = b"") -> None:
+        """Keep a value for that long, pushing out what was used least recently. `forget` drops it by its tag."""
         self._drop(key)
         if ttl_s <= 0 or len(value) > self._capacity:
             return
-        self._held[key] = (self._clock() + ttl_s, value)
+        self._held[key] = (self._clock() + ttl_s, value, tag)
+        self._tagged.setdefault(tag, set()).add(key)
         self._size += len(value)
         while self._size > self._capacity:
             self._drop(next(iter(self._held)))
+
+    def forget(self, tag: bytes) -> None:
+        """Drop everything that was put under this tag."""
+        for key in tuple(self._tagged.get(tag, ())):
+            self._drop(key)
 
     def keys(self) -> tuple[bytes, ...]:
         """Every key held, for tests that prove they say nothing."""
@@ -46,4 +53,8 @@ class MemoryCache:
     def _drop(self, key: bytes) -> None:
         entry = self._held.pop(key, None)
         if entry is not None:
-            self._size -= len(entry[1])
+            _, value, tag = entry
+            self._size -= len(value)
+            self._tagged[tag].remove(key)
+            if not self._tagged[tag]:
+                del self._tagged[tag]

@@ -39,6 +39,7 @@ from gateway.config import SourceTable
 from gateway.keys import Keys
 from schema.model.clinical import AnyFact, Patient
 from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
+from schema.model.values import Identifier
 from schema.model.view import CacheState, SourceRef
 
 log = structlog.get_logger(__name__)
@@ -119,6 +120,11 @@ class Outcome:
         return [read for answer in self.answers.values() for read in answer.facts]
 
     @property
+    def complete(self) -> bool:
+        """Whether all of it is there, so that it may be served again."""
+        return self.error is None and all(answer.complete for answer in self.answers.values())
+
+    @property
     def candidates(self) -> frozenset[str]:
         """Local ids that the source offered and of which it gave nothing as the person asked for."""
         offered = {read.fact.subject for read in self.facts if read.candidate and read.fact.subject}
@@ -162,11 +168,12 @@ class ConfiguredSource:
 
 @dataclass(eq=False)
 class _Flight:
-    """One fetch under way, and when it left."""
+    """One fetch under way, about one person at one source (`tag`)."""
 
-    types: frozenset[str]
-    task: "asyncio.Task[tuple[dict[str, TypeAnswer], SourceError | None]]"
-    started: float
+    tag: bytes
+    task: "asyncio.Task[tuple[dict[str, TypeAnswer], SourceError | None]]" = field(init=False)
+    outdated: bool = False
+    """What it brings may be from before a change: nobody else joins it, and it is not kept."""
 
 
 class Flights:
@@ -177,6 +184,7 @@ class Flights:
         self._cache = cache
         self._clock = clock
         self._under_way: dict[bytes, _Flight] = {}
+        self._flying: set[_Flight] = set()
 
     async def ask(
         self,
@@ -234,9 +242,17 @@ class Flights:
         answers, error = await self._fly(source, records, frozenset({"Patient"}), call)
         return Outcome(answers, error, time.monotonic() - asked_at, CacheState.MISS)
 
+    def forget(self, source: ConfiguredSource, identifiers: Iterable[Identifier]) -> None:
+        """What the source has said of this person so far is not served to anybody who asks from now on."""
+        for tag in {self._tag(source, one) for one in identifiers}:
+            self._cache.forget(tag)
+            for flight in self._flying:
+                flight.outdated = flight.outdated or flight.tag == tag
+        self._under_way = {key: flight for key, flight in self._under_way.items() if not flight.outdated}
+
     async def close(self) -> None:
         """End every flight: the process is going."""
-        tasks = {flight.task for flight in self._under_way.values()}
+        tasks = {flight.task for flight in self._flying}
         for task in tasks:
             task.cancel()
         if tasks:
@@ -251,10 +267,14 @@ class Flights:
         policy: str,
         decided: tuple[str, ...],
     ) -> bytes:
-        who = subject.identifiers[0]
+        who = subject.identifiers[0]  # as in the tag
         return self._keys.key(
             "answer", SCHEMA_VERSION, source.table.id, who.system, who.value, fact_type, scope, policy, decided
         )
+
+    def _tag(self, source: ConfiguredSource, who: Identifier) -> bytes:
+        """What everything has in common that a source said of a person, whoever asked."""
+        return self._keys.key("subject", source.table.id, who.system, who.value)
 
     def _launch(
         self,
@@ -268,18 +288,22 @@ class Flights:
         call = Call(deadline=time.monotonic() + source.table.timeout, actor=actor, purpose=purpose)
         ask = Ask(subjects=(subject,), types=types | {"Patient"})
         own = {keys[fact_type]: fact_type for fact_type in types}
-        flight = _Flight(types, asyncio.create_task(self._fly_and_keep(source, ask, call, own)), time.monotonic())
+        flight = _Flight(self._tag(source, subject.identifiers[0]))
+        flight.task = asyncio.create_task(self._fly_and_keep(flight, source, ask, call, own))
+        self._flying.add(flight)
         self._under_way.update(dict.fromkeys(own, flight))
 
         def landed(task: "asyncio.Task[tuple[dict[str, TypeAnswer], SourceError | None]]") -> None:
+            self._flying.discard(flight)
             for key in own:
-                self._under_way.pop(key, None)
+                if self._under_way.get(key) is flight:
+                    del self._under_way[key]
 
         flight.task.add_done_callback(landed)
         return flight
 
     async def _fly_and_keep(
-        self, source: ConfiguredSource, ask: Ask, call: Call, own: dict[bytes, str]
+        self, flight: _Flight, source: ConfiguredSource, ask: Ask, call: Call, own: dict[bytes, str]
     ) -> tuple[dict[str, TypeAnswer], SourceError | None]:
         """A flight whose complete answers are in the cache before it has landed: between the two nobody asks again."""
         answers, error = await self._fly(source, partial(source.adapter.fetch, ask, call), ask.types, call)
@@ -288,7 +312,8 @@ class Flights:
                 answer = answers[fact_type]
                 if answer.complete:
                     packed = await aside(len(answer.facts) > MANY_FACTS, _packed, answer)
-                    self._cache.put(key, packed, source.table.ttl_s(fact_type))
+                    if not flight.outdated:
+                        self._cache.put(key, packed, source.table.ttl_s(fact_type), flight.tag)
         return answers, error
 
     async def _fly(

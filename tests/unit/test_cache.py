@@ -58,3 +58,17 @@ def test_keys_differ_by_every_part_and_by_secret() -> None:
     }
     assert len(keys) == 5
     assert all(len(key) == 32 for key in keys)
+
+
+def test_what_was_put_under_a_tag_is_forgotten_with_it_and_nothing_else() -> None:
+    cache = MemoryCache(100, Clock())
+    cache.put(b"a", b"1", 10, b"one")
+    cache.put(b"b", b"2", 10, b"one")
+    cache.put(b"c", b"3", 10, b"other")
+    cache.put(b"b", b"4", 10, b"other")
+    cache.forget(b"one")
+    assert [cache.get(key) for key in (b"a", b"b", b"c")] == [None, b"4", b"3"]
+    cache.forget(b"one")
+    cache.forget(b"other")
+    cache.put(b"d", b"x" * 100, 10, b"one")
+    assert cache.keys() == (b"d",), "all of the memory is free again"
