@@ -89,6 +89,8 @@ class GatewayTable(_Table):
     """Most memory that cached answers may take."""
     searches_per_minute: Annotated[int, Field(ge=1, le=6000)] = 30
     """How many searches by name one user may make in a minute, counted by each gateway for itself."""
+    connections_per_peer: Annotated[int, Field(ge=1)] = 512
+    """Most connections that one address may hold; a reverse proxy is one address."""
 
     @model_validator(mode="after")
     def _deadline_in_range(self) -> "GatewayTable":
@@ -110,6 +112,8 @@ class GraphQLTable(_Table):
     """Whether the schema may be asked for, and errors suggest names of it."""
     federation: bool = False
     """Whether a router may ask for entities: Apollo Federation 2."""
+    subscriptions_per_user: Annotated[int, Field(ge=1)] = 100
+    """Most subscriptions that one caller may have open in this process."""
 
     @model_validator(mode="after")
     def _something_is_trusted(self) -> "GraphQLTable":

@@ -6,10 +6,11 @@ multipart/mixed;deferSpec=20220824     parts, in the format of August 2022 (`pat
                                        client of one format silently puts parts of the other in the wrong place.
 text/event-stream alone                GraphQL over server-sent events, "distinct connections":
                                        https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverSSE.md
+a WebSocket                            parts and events as messages: `gateway.transport_ws`
 anything else                          one JSON answer, complete
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from enum import Enum
 from typing import Any
@@ -30,6 +31,12 @@ class Delivery(Enum):
     PARTS = "parts"
     PARTS_2022 = "parts of August 2022"
     EVENTS = "server-sent events"
+    MESSAGES = "messages of graphql-transport-ws"
+
+    @property
+    def lasts(self) -> bool:
+        """Whether an answer may go on until somebody ends it: a subscription is given in no other way."""
+        return self in (Delivery.EVENTS, Delivery.MESSAGES)
 
 
 def accepted(header: str) -> dict[str, dict[str, str]]:
@@ -55,10 +62,10 @@ def chosen(accept: dict[str, dict[str, str]]) -> Delivery:
     return Delivery.EVENTS if set(accept) == {EVENTS} else Delivery.WHOLE
 
 
-async def in_the_form_of_2022(frames: AsyncIterator[Frame]) -> AsyncIterator[Frame]:
+async def in_the_form_of_2022(frames: AsyncGenerator[Frame, None]) -> AsyncGenerator[Frame, None]:
     """Every part with the path and the label that the later format gives once, in `pending`."""
     pending: dict[str, Frame] = {}
-    async with aclosing(frames):  # type: ignore[type-var]
+    async with aclosing(frames):
         async for frame in frames:
             pending |= {one["id"]: one for one in frame.get("pending", ())}
             parts = [_placed(part, pending) for part in frame.get("incremental", ())]
@@ -89,6 +96,11 @@ def part(body: bytes, *, more: bool) -> bytes:
     return b"Content-Type: application/json; charset=utf-8\r\n\r\n" + body + b"\r\n--%s%s\r\n" % (BOUNDARY, end)
 
 
-def event(body: bytes, *, more: bool) -> bytes:
-    """One event, and after the last one that it was the last. The JSON has no line break in it."""
-    return b"event: next\ndata: " + body + b"\n\n" + (b"" if more else b"event: complete\ndata:\n\n")
+def event(body: bytes) -> bytes:
+    """One event. The JSON has no line break in it."""
+    return b"event: next\ndata: " + body + b"\n\n"
+
+
+LAST_EVENT = b"event: complete\ndata:\n\n"
+NO_EVENT = b":\n\n"
+"""A comment: it says that somebody is still there."""

@@ -10,7 +10,7 @@ be said to be lacking in the other's source.
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from itertools import chain
@@ -108,8 +108,15 @@ class Gathering:
         asked: tuple[Asked, ...],
         deadline: float,
         merger: Merger,
+        person: str = "",
+        late: Callable[[SourceRef], None] = lambda source: None,
     ) -> None:
+        """`person` is who it is in the cross-reference table; `late` is told of every source that has answered
+        completely after this view had stopped waiting for it.
+        """
         self.reference = reference
+        self.person = person
+        self._late = late
         self._asked = asked
         self._deadline = deadline
         self._merger = merger
@@ -198,6 +205,15 @@ class Gathering:
         """What each source that this view has waited for came to: for the audit of what is shown of it."""
         return tuple(self._settled.values())
 
+    def told(self, types: Collection[str]) -> Iterator[tuple[SectionSource, str, tuple[SourceFact[Any], ...]]]:
+        """What each source that is settled came to for each of these types that it holds, and its facts of it."""
+        for asked in self._asked:
+            heard = self._settled.get(asked.source.id)
+            if heard is None:
+                continue
+            for fact_type in sorted(asked.types.intersection(types)):
+                yield heard.section_source(fact_type, True), fact_type, heard.facts.get(fact_type, ())
+
     def end(self) -> None:
         """Nobody waits for this view any more. The flights go on."""
         for task in self._sections.values():
@@ -226,7 +242,19 @@ class Gathering:
         }
         if under_way:
             await asyncio.wait(under_way, timeout=max(0.0, self._deadline - time.monotonic()))
-        return [self._settled.setdefault(one.source.id, self._now(one)) for one in asked]
+        return [self._settle_source(one) for one in asked]
+
+    def _settle_source(self, asked: Asked) -> Heard:
+        heard = self._settled.get(asked.source.id)
+        if heard is None:
+            heard = self._settled[asked.source.id] = self._now(asked)
+            if heard.state is SourceState.PENDING and isinstance(asked.answer, asyncio.Task):
+                asked.answer.add_done_callback(self._landed)
+        return heard
+
+    def _landed(self, answer: "asyncio.Task[Heard]") -> None:
+        if not answer.cancelled() and answer.exception() is None and answer.result().complete:
+            self._late(answer.result().source)
 
     def _now(self, asked: Asked) -> Heard:
         if (settled := self._settled.get(asked.source.id)) is not None:

@@ -66,6 +66,7 @@ async def open_service(
         allowance = Allowance(config.gateway.searches_per_minute, monotonic)
         service = Service(config, keys, sources, access, audit, crossref, translator, clock, allowance, metrics)
         stack.push_async_callback(service.flights.close)
+        stack.push_async_callback(service.updates.close)
         yield service
 
 

@@ -7,21 +7,24 @@ one complete answer (graphql-core would refuse).
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from inspect import isawaitable
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 import structlog
 from graphql import (
     DirectiveNode,
     DocumentNode,
+    ExecutionResult,
     GraphQLError,
     NoSchemaIntrospectionCustomRule,
     Visitor,
     get_operation_ast,
     parse,
     specified_rules,
+    subscribe,
     validate,
     visit,
 )
@@ -99,9 +102,17 @@ class Operations:
         return visit(document, _Settle(_TAKEN_OUT[how])) if how in _TAKEN_OUT else document
 
     async def run(
-        self, document: DocumentNode, variables: dict[str, Any], operation_name: str | None, context: Context
-    ) -> AsyncIterator[Frame]:
-        """Execute and yield frames: one, or with deferred parts the first and then each as it comes."""
+        self,
+        document: DocumentNode,
+        variables: dict[str, Any],
+        operation_name: str | None,
+        context: Context,
+        how: Delivery,
+    ) -> AsyncGenerator[Frame, None]:
+        """Execute and yield frames: one, or with deferred parts the first and then each as it comes.
+
+        Of a subscription one for each event, and at the end perhaps one that says why it is the end.
+        """
         operation = get_operation_ast(document, operation_name)
         if operation is None:
             yield refusal(
@@ -109,7 +120,13 @@ class Operations:
             )
             return
         if operation.operation is OperationType.SUBSCRIPTION:
-            yield refusal(ErrorCode.BAD_REQUEST, "Only queries and mutations are answered here.")
+            if not how.lasts:
+                where = "A subscription is answered as text/event-stream (in `Accept`, alone), or over a WebSocket."
+                yield refusal(ErrorCode.BAD_REQUEST, where)
+                return
+            async with aclosing(self._events(document, variables, operation_name, context)) as events:
+                async for frame in events:
+                    yield frame
             return
         result = experimental_execute_incrementally(
             self._schema,
@@ -126,6 +143,34 @@ class Operations:
                 yield _shown(part)
         else:
             yield _shown(result)
+
+    async def _events(
+        self, document: DocumentNode, variables: dict[str, Any], operation_name: str | None, context: Context
+    ) -> AsyncGenerator[Frame, None]:
+        events = subscribe(
+            self._schema,
+            document,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation_name,
+        )
+        if isawaitable(events):
+            events = await events
+        if isinstance(events, ExecutionResult):
+            yield _shown(events)
+            return
+        try:
+            async with aclosing(cast("AsyncGenerator[ExecutionResult, None]", events)) as shown:
+                async for event in shown:
+                    yield _shown(event)
+        except GraphQLError as problem:
+            yield _shown(ExecutionResult(None, [problem]))
+
+
+def lasts(document: DocumentNode, operation_name: str | None) -> bool:
+    """Whether the operation that would run is a subscription."""
+    operation = get_operation_ast(document, operation_name)
+    return operation is not None and operation.operation is OperationType.SUBSCRIPTION
 
 
 def changes_something(document: DocumentNode, operation_name: str | None) -> bool:

@@ -6,17 +6,20 @@ view (gathering).
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 
 import structlog
 from msgspec import structs
 
 from adapters.sdk import Actor, Subject
-from gateway import criteria
+from gateway import criteria, watching
 from gateway.access import (
     Access,
     AccessDenied,
+    NotAuthenticated,
     Policy,
     UnknownPurpose,
 )
@@ -62,7 +65,10 @@ from gateway.referring import DEMOGRAPHICS, find_reference
 from gateway.refusals import readable, said_aloud, sentence
 from gateway.telemetry import Metrics, log_fault
 from gateway.translating import Translator
+from gateway.updates import Updates, Watch
+from gateway.watching import Watched
 from schema.gql.errors import ErrorCode, QueryError
+from schema.gql.ports import PatientUpdate
 from schema.gql.request import MOST_AT_ONCE
 from schema.model.search import PatientSearch, PatientSearchResult
 from schema.model.values import Identifier
@@ -111,6 +117,7 @@ class Service:
         self.breaker = SubjectBreaker()
         self.ids = Ids(keys.derived("ids"))
         self.translator = translator
+        self.updates = Updates(sources, crossref, self.flights, config.graphql.subscriptions_per_user)
         self._store = audit
         self._reopening = asyncio.Lock()
 
@@ -119,9 +126,14 @@ class Service:
         """The configured identity authority."""
         return self.sources[self.config.identity.authority] if self.config.identity.authority else None
 
-    def request(self, actor: Actor, purpose: str, received: float) -> "RequestGateway":
-        """The gateway bound to one request; `received` is on the monotonic clock."""
-        return RequestGateway(self, actor, purpose, received)
+    def request(
+        self, actor: Actor, purpose: str, received: float, headers: Mapping[str, str] | None = None
+    ) -> "RequestGateway":
+        """The gateway bound to one request; `received` is on the monotonic clock.
+
+        `headers` are what the actor was known by: a subscription looks at them again for each update.
+        """
+        return RequestGateway(self, actor, purpose, received, headers or {})
 
     async def not_ready(self) -> str | None:
         """Why no question can be answered now; None when it can. A store that failed is tried again."""
@@ -252,7 +264,9 @@ class Service:
 class RequestGateway:
     """Implements `schema.gql.ports.GatewayPort` for one request."""
 
-    def __init__(self, service: Service, actor: Actor, purpose: str, received: float) -> None:
+    def __init__(
+        self, service: Service, actor: Actor, purpose: str, received: float, headers: Mapping[str, str]
+    ) -> None:
         self.service = service
         self.actor = actor
         self._purpose = purpose
@@ -260,6 +274,8 @@ class RequestGateway:
         self.operation = ""
         """Hash of the GraphQL document, for the audit."""
         self.steward = RequestSteward(self)
+        self._headers = headers
+        self._watch: Watch | None = None
         self._people = 0
         self._views: list[Gathering] = []
         self._searches: list[Found] = []
@@ -303,16 +319,37 @@ class RequestGateway:
         with said_aloud():
             if self._people > MOST_AT_ONCE:
                 raise QueryError(ErrorCode.ARGUMENT_INVALID, f"One request asks about at most {MOST_AT_ONCE} people.")
-            return await self._patient(identifier, birth_date, deadline_s, types)
+            asked = Watched(identifier=identifier, birth_date=birth_date, deadline_s=deadline_s, types=types)
+            return await self.view(asked)
 
-    async def _patient(
-        self, identifier: Identifier, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
-    ) -> Gathering:
+    async def patient_updates(
+        self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
+    ) -> AsyncIterator[PatientUpdate]:
+        """As the port says. Every update is a request of its own to the audit trail and to the policy."""
+        watched = Watched(identifier=identifier, birth_date=birth_date, deadline_s=deadline_s, types=types)
+        self._watch = self.service.updates.open(self.actor, self._purpose)
+        return await watching.begin(self, self._watch, watched)
+
+    def authenticate_again(self) -> None:
+        """Raises NotAuthenticated when what the caller was known by makes them nobody by now, or somebody else."""
+        if self.service.access.authenticate(self._headers) != self.actor:
+            raise NotAuthenticated("what was sent is somebody else's by now")
+
+    def renew(self) -> None:
+        """Another answer begins, received now: what was shown so far is in the audit trail and not in this one."""
+        self._end_views()
+        self._people = 0
+        self.received = time.monotonic()
+
+    async def view(self, watched: Watched, only: frozenset[str] | None = None) -> Gathering:
+        """Resolve the person and start asking every source, or `only` these."""
         service = self.service
-        asked = readable(identifier)
+        birth_date, types = watched.birth_date, watched.types
+        asked = readable(watched.identifier)
         policy = await self.decide(asked)
-        deadline = self.received + (deadline_s or service.config.gateway.deadline)
+        deadline = self.received + (watched.deadline_s or service.config.gateway.deadline)
         plan = [s for s in service.sources.values() if policy.may_ask(s.table.id)]
+        plan = [s for s in plan if only is None or s.table.id in only]
         await service.audit.record(
             access_event(self.actor, self._purpose, audited(asked), self.operation, sources=[s.table.id for s in plan])
         )
@@ -340,9 +377,17 @@ class RequestGateway:
                 order=tuple(service.sources),
                 zones=frozenset(source.table.timezone for source in service.sources.values()),
             ),
+            person,
+            partial(self._late, person, types),
         )
         self._views.append(view)
         return view
+
+    def _late(self, person: str, types: frozenset[str], source: SourceRef) -> None:
+        """Told only where the next view is served what came: one that would ask again shows nothing new."""
+        table = self.service.sources[source.id].table
+        if all(table.ttl_s(fact_type) > 0 for fact_type in types):
+            self.service.updates.late(person, self.actor, self._purpose, source.id)
 
     async def _reference(
         self, asked: Identifier, birth_date: date | None, policy: Policy, deadline: float
@@ -448,5 +493,11 @@ class RequestGateway:
 
     def close(self) -> None:
         """The request is over. Flights go on."""
+        self._end_views()
+        if self._watch is not None:
+            self._watch.close()
+
+    def _end_views(self) -> None:
         for view in self._views:
             view.end()
+        self._views.clear()

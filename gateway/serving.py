@@ -10,14 +10,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from gateway.access import is_loopback
 from gateway.config import Config
+from gateway.connections import Limits
 from gateway.opening import open_service
+from gateway.pages import Pages
 from gateway.problems import CommandError
+from gateway.service import Service
 from gateway.telemetry import configure_logs
-from gateway.web import build_app
+from gateway.web import BODY_CAP, build_app
 
 DRAIN_S = 20
 """How long requests under way may go on once the process is told to end."""
@@ -69,7 +71,7 @@ async def run(config: Config, host: str, port: int, ready: Callable[[str], None]
     url = f"http://{shown}:{listening.getsockname()[1]}"
     try:
         async with open_service(config) as service:
-            server = make_server(build_app(service), lambda: ready(url) if ready else None)
+            server = make_server(service, lambda: ready(url) if ready else None)
             _hold_up_less()
             await server.serve(sockets=[listening])
     finally:
@@ -94,12 +96,17 @@ def _hold_up_less() -> None:
     sys.setswitchinterval(SWITCH_S)
 
 
-def make_server(app: ASGIApp, started: Callable[[], None]) -> uvicorn.Server:
-    """The HTTP server for an application; `started` is called once it answers. `serve(sockets=...)` runs it."""
+def make_server(service: Service, started: Callable[[], None], *, pages: Pages | None = None) -> uvicorn.Server:
+    """The HTTP server of a gateway; `started` is called once it answers. `serve(sockets=...)` runs it.
+
+    It shows the pages that were built unless others are given. Raises ConfigError as `build_app` does.
+    """
     server = _Server(
-        uvicorn.Config(
-            app,
-            http="httptools",
+        Limits(
+            build_app(service, pages),
+            per_peer=service.config.gateway.connections_per_peer,
+            ws_max_size=BODY_CAP,
+            ws_per_message_deflate=False,  # each connection would keep some 50 KB for it
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -108,19 +115,22 @@ def make_server(app: ASGIApp, started: Callable[[], None]) -> uvicorn.Server:
         )
     )
     server.when_started = started
+    server.when_ending = service.updates.end
     return server
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, saying when it has begun."""
+    """uvicorn, saying when it has begun and when it is about to end."""
 
     when_started: Callable[[], None]
+    when_ending: Callable[[], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.when_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.when_ending()  # what never ends by itself would be waited for
         await super().shutdown(sockets=sockets)
         # uvicorn raises the signal again once it has drained: the process would die before its stores are closed.
         self._captured_signals = [caught for caught in self._captured_signals if caught != signal.SIGTERM]

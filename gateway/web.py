@@ -1,12 +1,11 @@
 """The web face: /graphql, health, readiness, metrics.
 
-GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/); `gateway.delivery` says how parts travel. Every
-frame that holds something about a person is recorded in the audit store, with its hash, before it leaves.
+GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/); `gateway.delivery` says how parts travel, and
+`gateway.answering` that every frame is recorded before it leaves.
 """
 
 import asyncio
 import gzip
-import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -14,12 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import orjson
-import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import (
     JSONResponse,
     PlainTextResponse,
@@ -27,28 +24,23 @@ from starlette.responses import (
     Response,
     StreamingResponse,
 )
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
-from gateway import delivery
+from gateway import delivery, transport_ws
 from gateway.access import NotAuthenticated
+from gateway.answering import Answering, Refused, Sealed, fault, read_question
 from gateway.aside import aside
-from gateway.audit import AuditUnavailable
-from gateway.config import ConfigError
-from gateway.delivery import EVENTS, GRAPHQL_JSON, JSON, MULTIPART, Delivery, Frame
-from gateway.documents import documents_of
-from gateway.operation import Operations, changes_something, invalid, refusal
+from gateway.delivery import EVENTS, GRAPHQL_JSON, JSON, MULTIPART, Delivery
+from gateway.operation import changes_something, refusal
 from gateway.pages import Pages
 from gateway.service import RequestGateway, Service
-from gateway.telemetry import log_fault
-from schema.gql.errors import ErrorCode, QueryError
-from schema.gql.federation import build_subgraph
-from schema.gql.request import Context
-from schema.gql.root import build_schema
-
-log = structlog.get_logger(__name__)
+from schema.gql.errors import ErrorCode
 
 BODY_CAP = 1024 * 1024
 BODY_WITHIN_S = 10.0
+NOT_SILENT_FOR_S = 15.0
+"""How long a stream of events may bring nothing before it brings a comment."""
 WORTH_COMPRESSING = 1400
 """Bytes of a body: less fits into one packet as it is."""
 PURPOSE_HEADER = "sherwood-purpose"
@@ -96,6 +88,7 @@ def build_app(service: Service, pages: Pages | None = None) -> Starlette:
             Route("/assets/{name}", pages.asset),
             Route("/licenses.txt", pages.licences),
             Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", endpoint.talk),
             Route("/healthz", health),
             Route("/readyz", ready),
             Route("/metrics", metrics),
@@ -120,19 +113,13 @@ class _Rejected(Exception):
 
 
 class GraphQLEndpoint:
-    """POST and GET on /graphql."""
+    """POST, GET and WebSockets on /graphql."""
 
     def __init__(self, service: Service, pages: Pages) -> None:
-        settings = service.config.graphql
         self._pages = pages
         self._service = service
-        schema = build_subgraph(introspection=settings.introspection) if settings.federation else build_schema()
-        self._operations = Operations(schema, introspection=settings.introspection)
-        self._documents = documents_of(service.config)
-        self._origins = frozenset(settings.allowed_origins)
-        for name, text in self._documents.trusted.items():
-            if isinstance(problem := self._operations.prepare(text, Delivery.WHOLE), list):
-                raise ConfigError(f"[graphql] trusted_documents: document {name!r}: {problem[0].message}")
+        self._answering = Answering(service)
+        self._origins = frozenset(service.config.graphql.allowed_origins)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request. Only the outcome and the time it took are logged, never the query or the URL."""
@@ -145,7 +132,7 @@ class GraphQLEndpoint:
             self._refuse_other_sites(request)
             actor = self._service.access.authenticate(request.headers)
             purpose = request.headers.get(PURPOSE_HEADER, "TREAT")
-            bound = self._service.request(actor, purpose, received)
+            bound = self._service.request(actor, purpose, received, request.headers)
             response = await self._answer(request, bound)
         except ClientDisconnect:
             response = Response(status_code=400)  # for nobody: the caller left while sending
@@ -157,12 +144,21 @@ class GraphQLEndpoint:
             frame = refusal(ErrorCode.NOT_AUTHENTICATED, str(problem))
             response = JSONResponse(frame, status_code=401, headers={"WWW-Authenticate": "Bearer"})
         except Exception as problem:  # the text of it may quote a payload: it stays here
-            response = JSONResponse(self._fault(problem), status_code=500)
+            response = JSONResponse(fault(problem), status_code=500)
         self._service.metrics.requests.labels(outcome=str(response.status_code)).inc()
         response.headers.update(_PRIVATE)
         return await _compressed(request, response)
 
-    def _refuse_other_sites(self, request: Request) -> None:
+    async def talk(self, websocket: WebSocket) -> None:
+        """Answer over one WebSocket. A page of another site may not even open one."""
+        try:
+            self._refuse_other_sites(websocket)
+        except _Rejected as rejected:
+            await websocket.send_denial_response(JSONResponse(rejected.frame, status_code=rejected.status))
+            return
+        await transport_ws.Conversation(websocket, self._answering, self._service).run()
+
+    def _refuse_other_sites(self, request: HTTPConnection) -> None:
         """A page of another site must not ask in the name of whoever looks at it, not even blindly: it is audited."""
         origin = request.headers.get("origin")
         if origin in self._origins:
@@ -175,28 +171,18 @@ class GraphQLEndpoint:
     async def _answer(self, request: Request, bound: RequestGateway) -> Response:
         accept = _accepted(request)
         how = delivery.chosen(accept)
-        values, variables, operation_name = await _read_request(request)
         graphql_json = GRAPHQL_JSON in accept
         try:
-            query = self._documents.text(values)
-        except QueryError as problem:
-            well_formed = problem.code is not ErrorCode.BAD_REQUEST and not graphql_json
-            return JSONResponse({"errors": [problem.formatted]}, 200 if well_formed else 400)
-        bound.operation = hashlib.sha256(query.encode("utf-8", "replace")).hexdigest()
-        document = self._operations.prepare(query, how)
-        if isinstance(document, list):
-            return JSONResponse(
-                invalid(document),
-                status_code=400 if graphql_json else 200,
-                media_type=GRAPHQL_JSON if graphql_json else JSON,
-            )
-        if request.method == "GET" and changes_something(document, operation_name):
+            question = read_question(await _read_values(request))
+            document = self._answering.prepare(question, bound, how)
+        except Refused as refused:
+            plain = refused.well_formed and not graphql_json
+            media_type = GRAPHQL_JSON if graphql_json and refused.well_formed else JSON
+            return JSONResponse(refused.frame, 200 if plain else 400, media_type=media_type)
+        if request.method == "GET" and changes_something(document, question.operation_name):
             # GraphQL over HTTP: a link that somebody follows must not decide anything.
             raise _Rejected(405, ErrorCode.BAD_REQUEST, "A mutation is sent with POST.")
-        said = self._operations.run(document, variables, operation_name, Context(bound))
-        if how is Delivery.PARTS_2022:
-            said = delivery.in_the_form_of_2022(said)
-        frames = self._frames(said, bound)
+        frames = self._answering.frames(document, question, bound, how)
         first = await anext(frames)
         if how is Delivery.EVENTS:
             return StreamingResponse(_events(first, frames), media_type=EVENTS)
@@ -208,58 +194,31 @@ class GraphQLEndpoint:
             return Response(first.body, status_code=400, media_type=GRAPHQL_JSON)
         return Response(first.body, status_code=first.status, media_type=GRAPHQL_JSON if graphql_json else JSON)
 
-    def _fault(self, problem: Exception) -> Frame:
-        return refusal(ErrorCode.INTERNAL, f"A fault of ours, logged as {log_fault(log, problem)}.")
 
-    async def _frames(self, frames: AsyncIterator[Frame], bound: RequestGateway) -> AsyncGenerator["_Sealed", None]:
-        """Each frame as bytes, once the audit store has recorded that it is leaving. Without a record, it does not."""
-        last: Frame = {}  # a failure after the first part must tell the client that no other follows
-        try:
-            async for frame in frames:
-                body = orjson.dumps(frame, default=str)
-                try:
-                    await bound.record_disclosure(body)
-                except AuditUnavailable:
-                    message = "The audit store cannot record this disclosure: nothing is shown. Try again later."
-                    yield _Sealed(orjson.dumps(refusal(ErrorCode.AUDIT_UNAVAILABLE, message) | last), False, 503)
-                    return
-                last = {"hasNext": False}
-                yield _Sealed(body, bool(frame.get("hasNext")), 200, refused=_is_refused(frame))
-        except Exception as problem:
-            yield _Sealed(orjson.dumps(self._fault(problem) | last), False, 500)
-        finally:
-            bound.close()
-            self._service.metrics.request_seconds.observe(time.monotonic() - bound.received)
-
-
-class _Sealed(msgspec.Struct, frozen=True):
-    """A frame's bytes, recorded."""
-
-    body: bytes
-    more: bool
-    status: int
-    refused: bool = False
-    """The request itself was wrong: nothing was executed."""
-
-
-def _is_refused(frame: Frame) -> bool:
-    """Errors and no data, and none of them happened at a field."""
-    errors = frame.get("errors", ())
-    return bool(errors) and frame.get("data") is None and not any("path" in error for error in errors)
-
-
-async def _parts(first: _Sealed, frames: AsyncGenerator[_Sealed, None]) -> AsyncIterator[bytes]:
+async def _parts(first: Sealed, frames: AsyncGenerator[Sealed, None]) -> AsyncIterator[bytes]:
     async with aclosing(frames):
         yield delivery.first_part(first.body)
         async for sealed in frames:
             yield delivery.part(sealed.body, more=sealed.more)
 
 
-async def _events(first: _Sealed, frames: AsyncGenerator[_Sealed, None]) -> AsyncIterator[bytes]:
+async def _events(first: Sealed, frames: AsyncGenerator[Sealed, None]) -> AsyncIterator[bytes]:
+    """Each as it comes, and meanwhile now and then a comment: what is silent for a minute, proxies cut."""
+    following: asyncio.Task[Sealed] | None = None
     async with aclosing(frames):
-        yield delivery.event(first.body, more=first.more)
-        async for sealed in frames:
-            yield delivery.event(sealed.body, more=sealed.more)
+        try:
+            yield delivery.event(first.body)
+            while True:
+                following = asyncio.ensure_future(anext(frames))
+                while not (await asyncio.wait({following}, timeout=NOT_SILENT_FOR_S))[0]:
+                    yield delivery.NO_EVENT
+                yield delivery.event(following.result().body)
+        except StopAsyncIteration:
+            yield delivery.LAST_EVENT
+        finally:
+            if following is not None and not following.done():
+                following.cancel()
+                await asyncio.wait({following})
 
 
 def _accepted(request: Request) -> dict[str, dict[str, str]]:
@@ -267,26 +226,18 @@ def _accepted(request: Request) -> dict[str, dict[str, str]]:
     return delivery.accepted(request.headers.get("accept", ""))
 
 
-async def _read_request(request: Request) -> tuple[dict[str, Any], dict[str, Any], str | None]:
-    """The parameters, of them the variables and the operation's name; _Rejected says what is wrong with them."""
-    if request.method == "GET":
-        values: Any = dict(request.query_params)
-        for name in ("variables", "extensions"):
-            if isinstance(values.get(name), str):
-                values[name] = _json(values[name].encode())
-    else:
+async def _read_values(request: Request) -> Any:
+    """The parameters as they were sent; _Rejected says what is wrong with the request."""
+    if request.method != "GET":
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != JSON:
             raise _Rejected(415, ErrorCode.BAD_REQUEST, "Send JSON: Content-Type: application/json.")
-        values = _json(await _body(request))
-    if not isinstance(values, dict):
-        raise _Rejected(400, ErrorCode.BAD_REQUEST, 'Send an object with the document as text: {"query": "..."}.')
-    variables, operation = values.get("variables"), values.get("operationName")
-    if not isinstance(variables, dict | None) or not isinstance(values.get("extensions"), dict | None):
-        raise _Rejected(400, ErrorCode.BAD_REQUEST, "`variables` and `extensions` are objects.")
-    if not isinstance(operation, str | None):
-        raise _Rejected(400, ErrorCode.BAD_REQUEST, "`operationName` is text.")
-    return values, variables or {}, operation
+        return _json(await _body(request))
+    values: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if isinstance(values.get(name), str):
+            values[name] = _json(values[name].encode())
+    return values
 
 
 async def _compressed(request: Request, response: Response) -> Response:

@@ -26,6 +26,7 @@ class ErrorCode(Enum):
     ACCESS_DENIED = ("forbidden", "The policy does not allow this actor this question for this purpose.")
     PATIENT_NOT_FOUND = ("not-found", "The identity authority does not know this identifier.")
     IDENTITY_UNRESOLVED = ("incomplete", "Who this is could not be established; nothing clinical is shown.")
+    TOO_MANY_AT_ONCE = ("throttled", "This caller has as many subscriptions or questions open as one may; end some.")
     LINK_CONFLICT = ("conflict", "The record is linked to somebody else: unlink it there first.")
     LINK_UNKNOWN = ("not-found", "A decision about a person or a record that is not known here: check both.")
     AUDIT_UNAVAILABLE = ("no-store", "The audit store cannot record the access; nothing is disclosed.")

@@ -1,6 +1,8 @@
 """What the resolvers call. The gateway implements these and hands them over in the GraphQL context."""
 
-from datetime import date
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from schema.model.clinical import FACT_TYPES, Patient
@@ -8,6 +10,7 @@ from schema.model.journey import CareTeamMember, Timeline, TransferOfCare
 from schema.model.search import PatientSearch, PatientSearchResult
 from schema.model.series import ObservationSeries
 from schema.model.stewardship import LinkDecision, Unlinked, WorkList
+from schema.model.updates import RecordChange
 from schema.model.values import Identifier
 from schema.model.view import (
     Discrepancy,
@@ -107,6 +110,15 @@ class StewardPort(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class PatientUpdate:
+    """What changed in a record, and the record as it is now."""
+
+    at: datetime
+    changes: tuple[RecordChange, ...]
+    patient: PatientRecordPort
+
+
 class GatewayPort(Protocol):
     """The gateway, bound to one request: its actor, purpose and time of receipt."""
 
@@ -122,6 +134,16 @@ class GatewayPort(Protocol):
 
         Raises `schema.gql.errors.QueryError`: bad input, too many people in one request, access denied, not found,
         identity unresolved.
+        """
+        ...
+
+    async def patient_updates(
+        self, identifier: Identifier, *, birth_date: date | None, deadline_s: float | None, types: frozenset[str]
+    ) -> AsyncIterator[PatientUpdate]:
+        """The record at once, and again whenever facts of `types` have changed.
+
+        Raises QueryError as `patient` does, now or later, and where the caller has too many; what may be seen is
+        decided anew for each.
         """
         ...
 

@@ -28,6 +28,7 @@ from schema.gql.ports import OVER_SECTIONS, PatientRecordPort
 from schema.gql.request import MOST_AT_ONCE, Context, IdentifierInput
 from schema.gql.scalars import SCALAR_MAP, Duration
 from schema.gql.stewardship import Mutation, work_list_field
+from schema.gql.updates import subscription_type
 from schema.model.clinical import SECTIONS, Patient
 from schema.model.fact import Fact
 from schema.model.values import Identifier
@@ -215,11 +216,17 @@ PatientRecord = _patient_record()
 
 def wanted_types(info: Info[Any, Any]) -> frozenset[str]:
     """The fact types that the selection needs, deferred parts included: demographics if nothing else."""
-    names = {name for field in info.selected_fields for name in _field_names(field.selections)}
+    named = types_named([selection for field in info.selected_fields for selection in field.selections])
+    return named or frozenset({"Patient"})
+
+
+def types_named(selections: list[Selection]) -> frozenset[str]:
+    """The fact types of the fields of a record that are selected."""
+    names = set(_field_names(selections))
     wanted = frozenset(SECTIONS[name].__name__ for name in names & SECTIONS.keys()).union(
         *(OVER_SECTIONS[name] for name in names & OVER_SECTIONS.keys())
     )
-    return wanted | {"Patient"} if not wanted or names & {"patient", "links"} else wanted
+    return wanted | {"Patient"} if names & {"patient", "links"} else wanted
 
 
 def _field_names(selections: list[Selection]) -> Iterator[str]:
@@ -318,6 +325,7 @@ def build_schema(query: type = Query) -> strawberry.Schema:
     return strawberry.Schema(
         query,
         mutation=Mutation,
+        subscription=subscription_type(PatientRecord, types_named),
         types=extra_types(),
         config=StrawberryConfig(
             default_resolver=resolve,

@@ -19,7 +19,6 @@ from gateway.opening import open_service
 from gateway.pages import Pages
 from gateway.service import Service
 from gateway.serving import bind, make_server
-from gateway.web import build_app
 
 CLOCK = datetime(2026, 3, 17, 2, 10, tzinfo=UTC)
 """The ledger's clock."""
@@ -53,6 +52,8 @@ class Running:
     faults: dict[str, Faults]
     state_dir: Path
     session: aiohttp.ClientSession
+    feed_port: int = 0
+    """Where the laboratory's messages are taken."""
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {WARD}"})
 
     async def ask(
@@ -117,13 +118,13 @@ async def started(
         service = await stack.enter_async_context(open_service(load(path)))
         listening = stack.enter_context(bind("127.0.0.1", 0))
         up = asyncio.Event()
-        server = make_server(build_app(service, pages), up.set)
+        server = make_server(service, up.set, pages=pages)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await up.wait()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         try:
-            yield Running(url, service, faults, service.config.state_dir, session)
+            yield Running(url, service, faults, service.config.state_dir, session, int(places["port:lab"]))
         finally:
             for fault in faults.values():
                 if fault.hold is not None:

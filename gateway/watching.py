@@ -1,0 +1,119 @@
+"""One subscription to a person's record: looked at when it is woken, told of when it has changed for this viewer.
+
+Each time everything is decided anew: who is asking, what they may see, who the person is. First the sources alone that
+woke it are asked. Where they say nothing new that this viewer may see, nobody else is asked and nothing is told: that
+something arrived which the policy hides leaves no trace, not even that there was an update.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Iterable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.aside import MANY_FACTS, aside
+from gateway.gathering import Gathering
+from gateway.refusals import readable, said_aloud
+from gateway.updates import Watch
+from schema.gql.errors import ErrorCode, QueryError
+from schema.gql.ports import PatientUpdate
+from schema.model.updates import RecordChange, UpdateCause
+from schema.model.values import Identifier
+from schema.model.view import SectionSource, SourceFact, SourceRef
+
+if TYPE_CHECKING:
+    from gateway.service import RequestGateway
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_Told = tuple[SectionSource, str, tuple[SourceFact[Any], ...]]
+Seen = dict[tuple[SourceRef, str], bytes]
+"""What each source says of each type, as hashes: all that is remembered of a record between two updates."""
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """Whom, and which part of the record."""
+
+    identifier: Identifier
+    birth_date: date | None
+    deadline_s: float | None
+    types: frozenset[str]
+
+
+async def begin(gateway: "RequestGateway", watch: Watch, watched: Watched) -> AsyncIterator[PatientUpdate]:
+    """Everything that can be refused at once is refused here: QueryError. What follows is in the iterator."""
+    with said_aloud():
+        policy = await gateway.decide(readable(watched.identifier))
+        await gateway.service.updates.following()
+        view = await gateway.view(watched)
+        gateway.service.updates.place(watch, view.person, view.reference.identifiers)
+    return _updates(gateway, watch, watched, policy.digest, view)
+
+
+async def _updates(
+    gateway: "RequestGateway", watch: Watch, watched: Watched, policy: str, view: Gathering
+) -> AsyncIterator[PatientUpdate]:
+    """Raises QueryError, and NotAuthenticated."""
+    with said_aloud():
+        seen = await _seen(view, watched.types)
+    yield PatientUpdate(at=gateway.service.clock(), changes=(), patient=view)
+    while True:
+        woken = await watch.changed()
+        gateway.renew()
+        if watch.ended:
+            return
+        gateway.authenticate_again()
+        with said_aloud():
+            found = await _looked_at(gateway, watch, watched, policy, woken, seen)
+        if found is not None:
+            update, seen = found
+            yield update
+
+
+async def _looked_at(
+    gateway: "RequestGateway", watch: Watch, watched: Watched, policy: str, woken: dict[str, UpdateCause], seen: Seen
+) -> tuple[PatientUpdate, Seen] | None:
+    """The record as it is now, where a source that woke the watch says something new in it."""
+    now = await gateway.decide(readable(watched.identifier))
+    if now.digest != policy:
+        raise QueryError(ErrorCode.ACCESS_DENIED, "What this caller may see has changed: subscribe again.")
+    causes = {source: cause for source, cause in woken.items() if now.may_ask(source)}
+    if not causes:
+        return None
+    part = await gateway.view(watched, only=frozenset(causes))
+    if not _differences(await _seen(part, watched.types), seen):
+        return None
+    gateway.renew()
+    view = await gateway.view(watched)
+    gateway.service.updates.place(watch, view.person, view.reference.identifiers)
+    told = await _seen(view, watched.types)
+    changes = tuple(
+        RecordChange(source=source, cause=causes.get(source.id, UpdateCause.ASKED_AGAIN), types=types)
+        for source, types in _differences(told, seen).items()
+    )
+    return PatientUpdate(at=gateway.service.clock(), changes=changes, patient=view), told
+
+
+def _differences(told: Seen, seen: Seen) -> dict[SourceRef, tuple[str, ...]]:
+    found: dict[SourceRef, tuple[str, ...]] = {}
+    for (source, fact_type), digest in told.items():
+        if seen.get((source, fact_type)) != digest:
+            found[source] = (*found.get(source, ()), fact_type)
+    return found
+
+
+async def _seen(view: Gathering, types: frozenset[str]) -> Seen:
+    await view.sources()
+    told = list(view.told(types))
+    return await aside(sum(len(facts) for _, _, facts in told) > MANY_FACTS, _hashed, told)
+
+
+def _hashed(told: Iterable[_Told]) -> Seen:
+    """Neither when a source was asked nor in which order it answered makes a difference; nor do the bytes it gave."""
+    return {
+        (what.source, fact_type): hashlib.sha256(
+            _encode((what, sorted(_encode((one.id, one.fact)) for one in facts)))
+        ).digest()
+        for what, fact_type, facts in told
+    }

@@ -1,0 +1,224 @@
+"""A subscription to a person's record: what brings an update, to whom, and what ends it."""
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from adapters.sdk import NHS_NUMBER
+from gateway.access import Grant, StaticTokens
+from gateway.audit import frame_hash
+from gateway.config import AUDIT_FILE
+from schema.model.values import Identifier
+from tests.graphql.conftest import DESK, MICHAEL, TOKENS, WARD, Running, started
+from tests.graphql.laboratory import LOUISE_THERE, MICHAEL_THERE, send_potassium
+from tests.graphql.subscribers import RESULTS, by, events, raw_events, subscription, updates, values
+
+CEILING_S = 60
+LOUISE = "9991830006"
+WARD_GRANT = Grant(user="jacky", role="Sister", organization="ZRH", purposes=("TREAT", "ETREAT"), restricted=True)
+
+
+def trail(gateway: Running, where: str, *values: str) -> list[sqlite3.Row]:
+    with closing(sqlite3.connect(gateway.state_dir / AUDIT_FILE)) as connection:
+        connection.row_factory = sqlite3.Row
+        return connection.execute(f"SELECT * FROM trail WHERE {where}", values).fetchall()
+
+
+def counted(gateway: Running, user: str, kind: str = "access") -> int:
+    return len(trail(gateway, "user = ? AND kind = ?", user, kind))
+
+
+def code(result: Any) -> str | None:
+    return result["errors"][0]["extensions"]["code"] if "errors" in result else None
+
+
+async def test_a_message_of_a_feed_brings_an_update_with_the_new_result_in_it(gateway: Running) -> None:
+    async with asyncio.timeout(CEILING_S), updates(gateway) as told:
+        first = await anext(told)
+        assert (first["sections"], first["changes"]) == ([], []), "the record as it is"
+        assert first["patient"]["identifier"]["value"] == MICHAEL
+        assert "6.6" not in values(first)
+        await send_potassium(gateway.feed_port, "6.6")
+        second = await anext(told)
+    assert "6.6" in values(second)
+    assert second["changes"] == [{"source": {"id": "lab"}, "cause": "FEED_MESSAGE", "sections": ["observations"]}]
+    assert second["sections"] == ["observations"]
+
+
+async def test_a_source_that_answers_after_the_deadline_brings_an_update(gateway: Running) -> None:
+    shown = "communications { totalCount } sources { source { id } state }"
+    await gateway.record("identifier { value }")
+    held = gateway.faults["telehealth"].hold = asyncio.Event()
+    async with asyncio.timeout(CEILING_S), updates(gateway, shown, deadline="PT2S") as told:
+        first = await anext(told)
+        assert {"source": {"id": "telehealth"}, "state": "PENDING"} in first["patient"]["sources"]
+        held.set()
+        second = await anext(told)
+    (change,) = second["changes"]
+    assert (change["source"]["id"], change["cause"]) == ("telehealth", "LATE_ANSWER")
+    assert "communications" in change["sections"]
+    assert second["patient"]["communications"]["totalCount"] > first["patient"]["communications"]["totalCount"]
+
+
+async def test_another_persons_message_brings_no_update(gateway: Running) -> None:
+    async with asyncio.timeout(CEILING_S), updates(gateway) as michaels, updates(gateway, number=LOUISE) as louises:
+        await anext(michaels)
+        await anext(louises)
+        await send_potassium(gateway.feed_port, "3.3", number=LOUISE_THERE)
+        assert "3.3" in values(await anext(louises))
+        await send_potassium(gateway.feed_port, "6.6")
+        second = await anext(michaels)
+    assert "6.6" in values(second), "the first one that came to him is his own"
+    assert "3.3" not in values(second)
+
+
+async def test_nothing_of_a_source_that_the_policy_hides_brings_an_update(tmp_path: Path) -> None:
+    hidden = TOKENS.replace('deny_sources = ["telehealth"]', 'deny_sources = ["lab"]')
+    async with (
+        asyncio.timeout(CEILING_S),
+        started(tmp_path, tokens=hidden) as gateway,
+        updates(gateway, **by(DESK)) as desk,
+        updates(gateway, **by(WARD)) as ward,
+    ):
+        await anext(desk)
+        await anext(ward)
+        asked = counted(gateway, "desk")
+        await send_potassium(gateway.feed_port, "6.6")
+        assert "6.6" in values(await anext(ward)), "it has arrived, and who may see it was told"
+        gateway.service.updates.end()
+        assert [update async for update in desk] == []
+        assert counted(gateway, "desk") == asked, "nobody was asked anything for it in the other's name"
+
+
+async def test_a_record_that_is_unlinked_leaves_and_brings_no_update_after(gateway: Running) -> None:
+    await gateway.record("observations { totalCount }")
+    person = await gateway.service.crossref.person_for(Identifier(system=NHS_NUMBER, value=MICHAEL)) or ""
+    async with asyncio.timeout(CEILING_S), updates(gateway, f"{RESULTS} communications {{ totalCount }}") as told:
+        await anext(told)
+        await gateway.service.crossref.unlink(
+            "lab", f"Patient/{MICHAEL_THERE}", person or "", by="r.hale", reason="test"
+        )
+        await send_potassium(gateway.feed_port, "6.6")
+        second = await anext(told)
+        assert "6.6" not in values(second)
+        assert second["sections"] == ["observations"], "what was shown of the record is shown no more"
+        asked = counted(gateway, "jacky")
+        await send_potassium(gateway.feed_port, "7.7")
+        while counted(gateway, "jacky") == asked:  # it was looked at
+            await asyncio.sleep(0.05)
+        gateway.service.updates.end()
+        assert [update async for update in told] == []
+
+
+async def test_what_comes_while_an_update_is_made_is_one_update(tmp_path: Path) -> None:
+    def never_kept(config: str) -> str:
+        return config.replace('id = "telehealth"\n', 'id = "telehealth"\ncache_ttl = { default = "0s" }\n')
+
+    async with (
+        asyncio.timeout(CEILING_S),
+        started(tmp_path, edit=never_kept) as gateway,
+        updates(gateway, f"{RESULTS} communications {{ totalCount }}") as told,
+    ):
+        await anext(told)
+        faults = gateway.faults["telehealth"]
+        held, asked = asyncio.Event(), faults.asked
+        faults.hold = held
+        await send_potassium(gateway.feed_port, "6.1")
+        while faults.asked == asked:  # the update of the first message has begun
+            await asyncio.sleep(0.02)
+        for value in ("6.2", "6.3", "6.4", "6.5"):
+            await send_potassium(gateway.feed_port, value)
+        held.set()
+        assert "6.1" in values(await anext(told))
+        assert {"6.1", "6.2", "6.3", "6.4", "6.5"} <= set(values(await anext(told))), "one for all of them"
+
+
+async def test_a_token_that_is_taken_away_ends_it_and_shows_nothing_more(gateway: Running) -> None:
+    async with asyncio.timeout(CEILING_S), events(gateway, subscription(RESULTS)) as told:
+        await anext(told)
+        gateway.service.access = StaticTokens([("another-token-than-it-was-opened-with", WARD_GRANT)])
+        shown = counted(gateway, "jacky", "disclosure")
+        await send_potassium(gateway.feed_port, "6.6")
+        rest = [result async for result in told]
+    assert [code(result) for result in rest] == ["NOT_AUTHENTICATED"]
+    assert rest[0]["data"] is None
+    assert counted(gateway, "jacky", "disclosure") == shown
+
+
+@pytest.mark.parametrize("change", [{"restricted": False}, {"deny_sources": ("lab",)}, {"purposes": ("ETREAT",)}])
+async def test_another_policy_ends_it(gateway: Running, change: dict[str, Any]) -> None:
+    async with asyncio.timeout(CEILING_S), events(gateway, subscription(RESULTS)) as told:
+        await anext(told)
+        gateway.service.access = StaticTokens([(WARD, structs.replace(WARD_GRANT, **change))])
+        await send_potassium(gateway.feed_port, "6.6")
+        rest = [result async for result in told]
+    assert [code(result) for result in rest] == ["ACCESS_DENIED"]
+    assert rest[0]["data"] is None
+
+
+async def test_who_may_no_longer_watch_is_told_so_though_nothing_happens(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.updates.LOOKED_AT_EVERY_S", 0.1)
+    async with asyncio.timeout(CEILING_S), events(gateway, subscription(RESULTS)) as told:
+        await anext(told)
+        gateway.service.access = StaticTokens([("another-token-than-it-was-opened-with", WARD_GRANT)])
+        assert [code(result) async for result in told] == ["NOT_AUTHENTICATED"]
+
+
+async def test_every_update_is_in_the_audit_trail_with_its_hash_before_it_leaves(gateway: Running) -> None:
+    async with asyncio.timeout(CEILING_S), raw_events(gateway, subscription(RESULTS)) as told:
+        bodies = [await anext(told)]
+        await send_potassium(gateway.feed_port, "6.6")
+        bodies.append(await anext(told))
+        for body in bodies:
+            (row,) = trail(gateway, "answer = ?", frame_hash(body))
+            assert (row["kind"], row["user"], row["purpose"]) == ("disclosure", "jacky", "TREAT")
+            assert MICHAEL in row["patient"]
+            assert ["lab", "OK"] in json.loads(row["sources"])
+
+
+async def test_nobody_has_more_subscriptions_than_one_may(tmp_path: Path) -> None:
+    one = "[graphql]\nsubscriptions_per_user = 1\n"
+    async with asyncio.timeout(CEILING_S), started(tmp_path, edit=lambda config: one + config) as gateway:
+        async with updates(gateway) as told:
+            await anext(told)
+            async with events(gateway, subscription(RESULTS)) as refused:
+                assert [code(result) async for result in refused] == ["TOO_MANY_AT_ONCE"]
+            async with updates(gateway, **by(DESK)) as others:
+                await anext(others)
+        refused_again = True
+        while refused_again:  # until it is noticed that the first has gone
+            async with events(gateway, subscription(RESULTS)) as again:
+                refused_again = code(await anext(again)) == "TOO_MANY_AT_ONCE"
+
+
+async def test_what_cannot_be_subscribed_to_is_said_at_once(gateway: Running) -> None:
+    async with asyncio.timeout(CEILING_S):
+        for number, expected in (("9990000042", "PATIENT_NOT_FOUND"), ("123", "IDENTIFIER_INVALID")):
+            async with events(gateway, subscription(RESULTS, number=number)) as told:
+                assert [code(result) async for result in told] == [expected]
+        answer = await gateway.ask(subscription(RESULTS))
+        assert code(answer) == "BAD_REQUEST"
+        assert "text/event-stream" in answer["errors"][0]["message"]
+
+
+async def test_a_stream_that_has_nothing_to_tell_says_that_it_is_there(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.NOT_SILENT_FOR_S", 0.05)
+    headers = gateway.headers | {"Accept": "text/event-stream"}
+    body = {"query": subscription("identifier { value }")}
+    async with (
+        asyncio.timeout(CEILING_S),
+        gateway.session.post(f"{gateway.url}/graphql", json=body, headers=headers) as response,
+    ):
+        lines = [await response.content.readline() for _ in range(6)]
+    assert lines[0] == b"event: next\n"
+    assert lines[3:] == [b":\n", b"\n", b":\n"]
