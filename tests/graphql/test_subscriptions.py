@@ -66,6 +66,75 @@ async def test_a_source_that_answers_after_the_deadline_brings_an_update(gateway
     assert second["patient"]["communications"]["totalCount"] > first["patient"]["communications"]["totalCount"]
 
 
+async def test_the_first_update_is_not_from_before_it(gateway: Running) -> None:
+    """What is kept of a feed may be a minute old, and nobody will be told of a message that came meanwhile."""
+    await gateway.record("observations { totalCount }")
+    await send_potassium(gateway.feed_port, "6.6")
+    async with asyncio.timeout(CEILING_S), updates(gateway) as told:
+        assert "6.6" in values(await anext(told))
+
+
+async def test_what_a_flight_brings_from_before_a_change_is_not_kept(gateway: Running) -> None:
+    shown = "communications { totalCount } sources { source { id } cache }"
+    await gateway.record("sources { state }")  # nothing is under way after that
+    faults = gateway.faults["telehealth"]
+    held, asked = asyncio.Event(), faults.asked
+    faults.hold = held
+    asking = asyncio.create_task(gateway.record(shown))
+    while faults.asked == asked:  # it has left
+        await asyncio.sleep(0.01)
+    michael = Identifier(system=NHS_NUMBER, value=MICHAEL)
+    gateway.service.flights.forget(gateway.service.sources["telehealth"], [michael])
+    held.set()
+    async with asyncio.timeout(CEILING_S):
+        first, again = await asking, await gateway.record(shown)
+    assert first["communications"] == again["communications"], "who waited for it has it"
+    assert {s["source"]["id"]: s["cache"] for s in again["sources"]}["telehealth"] == "MISS"
+
+
+async def test_a_late_answer_concerns_nobody_but_who_waited_for_it(tmp_path: Path) -> None:
+    shown = "communications { totalCount }"
+    both = TOKENS.replace('deny_sources = ["telehealth"]', "")
+    async with (
+        asyncio.timeout(CEILING_S),
+        started(tmp_path, tokens=both) as gateway,
+        updates(gateway, shown, **by(WARD)) as ward,
+    ):
+        await anext(ward)
+        held = gateway.faults["telehealth"].hold = asyncio.Event()
+        asked = counted(gateway, "jacky")
+        async with updates(gateway, shown, deadline="PT2S", **by(DESK)) as desk:
+            await anext(desk)
+            held.set()
+            assert (await anext(desk))["changes"][0]["cause"] == "LATE_ANSWER"
+        gateway.service.updates.end()
+        assert [update async for update in ward] == []
+        assert counted(gateway, "jacky") == asked
+
+
+async def test_a_feed_whose_store_cannot_be_read_is_not_silence(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.updates.ASKED_EVERY_S", 0.05)
+    shown = "observations { status } sources { source { id } state }"
+    store = Path(gateway.service.sources["lab"].adapter.settings.store)
+    states = []
+    async with asyncio.timeout(CEILING_S), updates(gateway, shown) as told:
+        states.append(lab_in(await anext(told)))
+        store.rename(store.with_suffix(".away"))
+        lost = await anext(told)
+        store.with_suffix(".away").rename(store)
+        found = await anext(told)
+    states += [lab_in(lost), lab_in(found)]
+    assert states == ["OK", "UNAVAILABLE", "OK"]
+    causes = [c["cause"] for update in (lost, found) for c in update["changes"] if c["source"]["id"] == "lab"]
+    assert causes == ["ASKED_AGAIN", "ASKED_AGAIN"]
+
+
+def lab_in(update: Any) -> str:
+    return next(s["state"] for s in update["patient"]["sources"] if s["source"]["id"] == "lab")
+
+
 async def test_another_persons_message_brings_no_update(gateway: Running) -> None:
     async with asyncio.timeout(CEILING_S), updates(gateway) as michaels, updates(gateway, number=LOUISE) as louises:
         await anext(michaels)
