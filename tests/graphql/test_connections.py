@@ -98,7 +98,6 @@ async def test_a_connection_on_which_nothing_is_said_is_cut(gateway: Running, mo
 async def test_a_request_that_takes_long_to_answer_is_not_cut(
     gateway: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await gateway.record("identifier { value }")
     monkeypatch.setattr("gateway.connections.HEAD_WITHIN_S", 0.1)
     held = gateway.faults["telehealth"].hold = asyncio.Event()
     asyncio.get_running_loop().call_later(0.5, held.set)
