@@ -175,8 +175,8 @@ def _patient_record() -> Any:
         _timeline,
         TimelineConnection,
         "What happened, over every section, oldest first if not asked otherwise, each entry once: where it began or "
-        "happened; where that was before `since`, what was written down or ended since. What is ahead, was called off or missed stands there "
-        "too: `occurrence` says which.",
+        "happened; where that was before `since`, what was written down or ended since. What is ahead, was called off "
+        "or missed stands there too: `occurrence` says which.",
     )
     namespace["discrepancies"] = field(
         _discrepancies,
