@@ -23,6 +23,7 @@ from gateway.access import LocalOnly
 from gateway.config import load
 from gateway.merge import Ids, Terminology, delivered, discrepancies, merge, outcomes, section
 from gateway.opening import open_service
+from gateway.requesting import RequestGateway
 from schema.model.clinical import FACT_TYPES, SECTIONS, Observation
 from schema.model.values import Identifier, Period, Quantity
 from schema.model.view import Provenance, Section, SectionSource, SourceFact, SourceRef, SourceState
@@ -40,7 +41,7 @@ async def michael() -> tuple[list[Section[Any]], Terminology]:
         async with running(CLOCK, no_faults()) as places:
             path.write_text(configuration(places), encoding="utf-8")
             async with open_service(load(path)) as service:
-                asking = service.request(LocalOnly.ACTOR, "TREAT", time.monotonic())
+                asking = RequestGateway(service, LocalOnly.ACTOR, "TREAT", time.monotonic())
                 types = frozenset(FACT_TYPES)
                 view = await asking.patient(MICHAEL, birth_date=None, deadline_s=20, types=types)
                 return [await view.section(fact.__name__) for fact in SECTIONS.values()], service.translator.terms

@@ -20,7 +20,8 @@ from gateway.config import ConfigError
 from gateway.delivery import Delivery, Frame, in_the_form_of_2022
 from gateway.documents import documents_of
 from gateway.operation import Operations, invalid, lasts, refusal
-from gateway.service import RequestGateway, Service
+from gateway.requesting import RequestGateway
+from gateway.service import Service
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.federation import build_subgraph

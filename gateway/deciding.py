@@ -11,7 +11,7 @@ from schema.model.stewardship import LinkDecision, Unlinked, WorkList
 from schema.model.values import Identifier
 
 if TYPE_CHECKING:
-    from gateway.service import RequestGateway
+    from gateway.requesting import RequestGateway
 
 
 class RequestSteward:

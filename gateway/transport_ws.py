@@ -18,10 +18,11 @@ from gateway.access import NotAuthenticated
 from gateway.answering import Answering, Question, Refused, Sealed, fault, read_question
 from gateway.delivery import Delivery
 from gateway.operation import refusal
+from gateway.requesting import RequestGateway
 from schema.gql.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from gateway.service import RequestGateway, Service
+    from gateway.service import Service
 
 PROTOCOL = "graphql-transport-ws"
 INITIALISED_WITHIN_S = 10.0
@@ -131,14 +132,14 @@ class Conversation:
         self._acknowledged = True
         await self._send(b'{"type":"connection_ack"}')
 
-    def _authenticate(self) -> "RequestGateway":
+    def _authenticate(self) -> RequestGateway:
         """One request of whoever is known by what they sent. Raises _Close: with a new token a client comes again."""
         try:
             actor = self._service.access.authenticate(self._headers)
         except NotAuthenticated:
             raise _Close(FORBIDDEN, "Forbidden") from None
         purpose = self._headers.get("sherwood-purpose", "TREAT")
-        return self._service.request(actor, purpose, time.monotonic(), self._headers)
+        return RequestGateway(self._service, actor, purpose, time.monotonic(), self._headers)
 
     async def _subscribe(self, name: str, payload: dict[str, Any] | None) -> None:
         if not self._acknowledged:
@@ -154,7 +155,7 @@ class Conversation:
             return
         self._operations[name] = asyncio.create_task(self._operate(name, payload, bound))
 
-    async def _operate(self, name: str, payload: dict[str, Any], bound: "RequestGateway") -> None:
+    async def _operate(self, name: str, payload: dict[str, Any], bound: RequestGateway) -> None:
         """Answer one operation to its end."""
         end: _Close | None = None
         try:
@@ -176,7 +177,7 @@ class Conversation:
         if end is not None:
             await self._close(end)
 
-    async def _answer(self, name: str, document: Any, question: Question, bound: "RequestGateway") -> None:
+    async def _answer(self, name: str, document: Any, question: Question, bound: RequestGateway) -> None:
         outcome: int | None = None
         async with aclosing(self._answering.frames(document, question, bound, Delivery.MESSAGES)) as frames:
             async for sealed in frames:

@@ -24,7 +24,7 @@ from schema.model.values import Identifier
 from schema.model.view import SectionSource, SourceFact, SourceRef
 
 if TYPE_CHECKING:
-    from gateway.service import RequestGateway
+    from gateway.requesting import RequestGateway
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _Told = tuple[SectionSource, str, tuple[SourceFact[Any], ...]]

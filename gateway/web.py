@@ -34,7 +34,8 @@ from gateway.aside import aside
 from gateway.delivery import EVENTS, GRAPHQL_JSON, JSON, MULTIPART, Delivery
 from gateway.operation import changes_something, refusal
 from gateway.pages import Pages
-from gateway.service import RequestGateway, Service
+from gateway.requesting import RequestGateway
+from gateway.service import Service
 from schema.gql.errors import ErrorCode
 
 BODY_CAP = 1024 * 1024
@@ -132,7 +133,7 @@ class GraphQLEndpoint:
             self._refuse_other_sites(request)
             actor = self._service.access.authenticate(request.headers)
             purpose = request.headers.get(PURPOSE_HEADER, "TREAT")
-            bound = self._service.request(actor, purpose, received, request.headers)
+            bound = RequestGateway(self._service, actor, purpose, received, request.headers)
             response = await self._answer(request, bound)
         except ClientDisconnect:
             response = Response(status_code=400)  # for nobody: the caller left while sending
