@@ -29,6 +29,7 @@ from graphql import (
     visit,
 )
 from graphql.execution import ExperimentalIncrementalExecutionResults, experimental_execute_incrementally
+from graphql.execution.incremental import IncrementalExecutor
 from graphql.language import OperationType
 
 from gateway.delivery import Delivery, Frame
@@ -60,6 +61,15 @@ class _Settle(Visitor):
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
         return self.REMOVE if node.name.value in self._names else None
+
+
+class _Executor(IncrementalExecutor):
+    """graphql-core's own, but for a copy: it copies the map of all deferred parts for every object that is in one."""
+
+    def get_new_delivery_group_map(self, new_defer_usages: Any, delivery_group_map: Any, path: Any) -> Any:
+        if delivery_group_map is not None and not new_defer_usages:
+            return [], delivery_group_map
+        return super().get_new_delivery_group_map(new_defer_usages, delivery_group_map, path)
 
 
 class Operations:
@@ -134,6 +144,7 @@ class Operations:
             context_value=context,
             variable_values=variables,
             operation_name=operation_name,
+            executor_class=_Executor,
         )
         if isawaitable(result):
             result = await result

@@ -16,10 +16,13 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache
 from itertools import pairwise
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 import strawberry
+from graphql import GraphQLObjectType, GraphQLSchema
+from strawberry.types.field import StrawberryField
 
 from schema.model.view import MergedFact, SourceFact
 
@@ -51,6 +54,24 @@ def resolve(root: Any, name: str) -> object:
     if isinstance(root, SourceFact) and name not in _OWN_OF_SOURCE:
         return getattr(root.fact, name)
     return getattr(root, name)
+
+
+def read_directly(schema: GraphQLSchema) -> None:
+    """Have plain fields read without Strawberry's layers between: a long answer has a hundred thousand of them."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType):
+            is_fact = any(interface.name in ("MergedFact", "SourceFact") for interface in kind.interfaces)
+            for field in kind.fields.values():
+                stated = field.extensions.get("strawberry-definition")
+                if isinstance(stated, StrawberryField) and stated.is_basic_field:
+                    field.resolve = _reader(stated.python_name, is_fact)
+
+
+def _reader(name: str, is_fact: bool) -> Callable[..., object]:
+    if is_fact:
+        return lambda root, _: resolve(root, name)
+    get = attrgetter(name)
+    return lambda root, _: get(root)
 
 
 def _first_stated(merged: MergedFact[Any], name: str) -> object:

@@ -11,7 +11,7 @@ from strawberry.types import Info
 from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField, Selection
 
 from schema.gql.connection import Connection, order_key, page
-from schema.gql.derive import listed, optional, resolve, summary, value_type
+from schema.gql.derive import listed, optional, read_directly, resolve, summary, value_type
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.faces import SectionType, extra_types, faces_of
 from schema.gql.finding import patients_field
@@ -53,8 +53,11 @@ def _section_type(fact: type[Fact]) -> Any:
         root: Any,
         first: Annotated[int | None, strawberry.argument(description="How many, 0 to 1000; 100 if left out.")] = None,
         after: Annotated[str | None, strawberry.argument(description="The cursor to continue after.")] = None,
+        conflicting: Annotated[bool, strawberry.argument(description="Only those that sources disagree on.")] = False,
     ) -> Connection[Any]:
-        return page(cast("Section[Any]", root).entries, first, after, key=order_key)
+        every = cast("Section[Any]", root).entries
+        chosen = tuple(entry for entry in every if entry.conflicts) if conflicting else every
+        return page(chosen, first, after, key=order_key)
 
     entries.__annotations__["return"] = connection
     namespace: dict[str, Any] = {
@@ -322,7 +325,7 @@ class Query:
 
 def build_schema(query: type = Query) -> strawberry.Schema:
     """The executable schema. `@defer` and `@stream` are enabled."""
-    return strawberry.Schema(
+    schema = strawberry.Schema(
         query,
         mutation=Mutation,
         subscription=subscription_type(PatientRecord, types_named),
@@ -333,6 +336,8 @@ def build_schema(query: type = Query) -> strawberry.Schema:
             scalar_map=SCALAR_MAP,
         ),
     )
+    read_directly(schema._schema)
+    return schema
 
 
 def print_sdl() -> str:

@@ -27,11 +27,11 @@ export function Disagreements({ record, sources }: Props) {
   const all = useMemo(() => disputes(record), [record.inAllergies]);
   const [shown, pages] = useSlices(all, SIZE);
   const arrived = record.inAllergies !== undefined;
-  const older = arrived ? unseen(record) : [];
+  const more = arrived ? unseen(record) : [];
   return (
     <Part title="Where sources disagree" id="conflicts" arrived={arrived} count={all.length}>
       <Unheard sources={sources} />
-      {older.length > 0 && <p>Looked through: the newest 1,000 of each section. Older ones that are not here: {older.join(", ")}.</p>}
+      {more.length > 0 && <p>More than a thousand, of which the newest are here: {more.join(", ")}.</p>}
       {all.length === 0 && <p class="silence">No disagreement was found between the sources that answered.</p>}
       {shown.length > 0 && (
         <table>
@@ -82,27 +82,30 @@ function parts(record: Partial<ConflictsFragment>): [string, Listed][] {
 }
 
 function unseen(record: Partial<ConflictsFragment>): string[] {
-  return parts(record).flatMap(([section, { totalCount, entries }]) =>
-    totalCount > entries.nodes.length ? [`${totalCount - entries.nodes.length} ${SECTION[section]}`] : [],
-  );
+  return parts(record).flatMap(([section, { entries }]) => (entries.pageInfo.hasNextPage ? [SECTION[section] ?? section] : []));
 }
+
+type Named = DisputedFragment & { name?: { display: string } | null; named?: string | null };
+
+const called = (entry: Named): string | undefined => entry.name?.display ?? entry.named ?? undefined;
 
 /** Each disagreement once, though every entry of it names it. */
 function disputes(record: Partial<ConflictsFragment>): Dispute[] {
   const found = new Map<string, Dispute>();
-  const take = (section: string, entries: (DisputedFragment & { name?: { display: string } | null })[]) => {
+  const take = (section: string, entries: Named[]) => {
     const stated = new Map(entries.flatMap((entry) => entry.facts.map(({ id }) => [id, entry] as const)));
     const about = (factId: string, title: string | undefined): string => {
       const entry = stated.get(factId);
-      const other = entry?.name?.display;
+      const other = entry && called(entry);
       return entry ? [other !== title && `of “${other ?? "not named"}”`, time(entry.when)].filter(Boolean).join(", ") : "";
     };
-    for (const { name, conflicts } of entries) {
-      for (const { field, claims } of conflicts) {
+    for (const entry of entries) {
+      const name = called(entry);
+      for (const { field, claims } of entry.conflicts) {
         const key = [section, field, ...claims.map(({ factId }) => factId).toSorted()].join(" ");
         if (found.has(key)) continue;
-        const dated = claims.map((claim) => ({ ...claim, about: about(claim.factId, name?.display) }));
-        found.set(key, { key, section: SECTION[section] ?? section, name: name?.display ?? "Not named", field, claims: dated });
+        const dated = claims.map((claim) => ({ ...claim, about: about(claim.factId, name) }));
+        found.set(key, { key, section: SECTION[section] ?? section, name: name ?? "Not named", field, claims: dated });
       }
     }
   };
