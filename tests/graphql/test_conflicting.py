@@ -3,8 +3,9 @@
 from tests.graphql.conftest import MICHAEL, Running
 
 ASKED = """query ($who: IdentifierInput!) { patient(identifier: $who) {
-  medications { totalCount every: entries(first: 1000) { nodes { id conflicts { field } } }
-              disputed: entries(first: 1, conflicting: true) { nodes { id } pageInfo { hasNextPage endCursor } } } } }"""
+  medications { totalCount
+    every: entries(first: 1000) { nodes { id conflicts { field } } }
+    disputed: entries(first: 1, conflicting: true) { nodes { id } pageInfo { hasNextPage endCursor } } } } }"""
 REST = """query ($who: IdentifierInput!, $after: String) { patient(identifier: $who) {
   medications { entries(conflicting: true, after: $after) { nodes { id } pageInfo { hasNextPage } } } } }"""
 
