@@ -11,7 +11,8 @@ Everything here is a function of the set of visible facts. Facts that a viewer m
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from itertools import combinations, product
+from itertools import chain, combinations, product
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from gateway.merge.compare import DIFFER, UNKNOWN
@@ -46,6 +47,19 @@ class _Links(NamedTuple):
     disputes: list[tuple[int, int, tuple[Compared, ...]]]
 
 
+class _Looks(dict[int, Any]):
+    """What the rule looks at of a fact, by its place, worked out when first asked for: of a thousand equal results,
+    of two."""
+
+    def __init__(self, rule: Rule[Any], stated: Sequence[SourceFact[Any]]) -> None:
+        super().__init__()
+        self._rule, self._stated = rule, stated
+
+    def __missing__(self, place: int) -> Any:
+        seen = self[place] = self._rule.look(self._stated[place])
+        return seen
+
+
 def merge(
     facts: Iterable[SourceFact[Any]],
     ids: Ids,
@@ -68,7 +82,7 @@ def merge(
     if len(kinds) > 1:
         raise MixedTypes("facts of one type are merged at a time")
     rule = RULES[kinds.pop()](terms or delivered())
-    looks = {place: rule.look(one) for place, one in enumerate(stated) if not one.fact.entered_in_error}
+    looks = _Looks(rule, stated)
     links = _linked_pairs(rule, stated, looks)
     groups = _groups(stated, links.same, rule.one_for_each_source)
     return _Build(rule, stated, looks, links, groups, ids, order).merged()
@@ -85,7 +99,7 @@ def _one_person(stated: Sequence[SourceFact[Any]], linked: frozenset[tuple[str, 
 def _linked_pairs(rule: Rule[Any], stated: Sequence[SourceFact[Any]], looks: Mapping[int, Any]) -> _Links:
     links = _Links([], _references(rule, stated), [])
     sources = [one.provenance.source.id for one in stated]
-    classes = _classes(rule, looks)
+    classes = _classes(rule, stated)
     for first, second in _pairs(rule, looks, classes):
         verdicts: dict[bool, _Verdict] = {}
         if first is second and len({sources[place] for place in first}) == len(first):
@@ -134,12 +148,14 @@ def _verdict(rule: Rule[Any], a: Any, b: Any, one_source: bool) -> _Verdict:
     return near._replace(disputed=disputed)
 
 
-def _classes(rule: Rule[Any], looks: Mapping[int, Any]) -> list[list[int]]:
-    """Facts that nothing but their source tells apart, together."""
+def _classes(rule: Rule[Any], stated: Sequence[SourceFact[Any]]) -> list[list[int]]:
+    """Facts that nothing but their source tells apart, together; without those entered in error."""
     classes: list[list[int]] = []
     by_signature: dict[Hashable, list[int]] = {}
-    for place, seen in looks.items():
-        signature = rule.signature(seen)
+    for place, one in enumerate(stated):
+        if one.fact.entered_in_error:
+            continue
+        signature = rule.signature(one.fact)
         members = by_signature.get(signature) if signature is not None else None
         if members is not None:
             members.append(place)
@@ -202,7 +218,7 @@ def _references(rule: Rule[Any], stated: Sequence[SourceFact[Any]]) -> list[tupl
     if not wanted:
         return []
     by_name: dict[tuple[str, str], int] = {}
-    for place, one in enumerate(stated):
+    for place, one in sorted(enumerate(stated), key=lambda each: each[1].id):
         for name in (one.fact.native_id, *one.fact.folds):
             by_name.setdefault((one.provenance.source.id, name), place)
     found = []
@@ -295,7 +311,7 @@ class _Build:
     def _when(self, members: Sequence[int]) -> When | None:
         """The clinical time of the first member in display order that states one; only else when one was written."""
         facts = [self.stated[place].fact for place in members]
-        return next(filter(None, (*map(clinical_time, facts), *map(when_of, facts))), None)
+        return next(filter(None, chain(map(clinical_time, facts), map(when_of, facts))), None)
 
     def _related(self) -> dict[int, tuple[str, ...]]:
         """Links proposed by the rule, and the same facts of a component that is not one fact."""
@@ -316,10 +332,12 @@ class _Build:
             for compared in fields:
                 disputed[first][compared].add(second)
                 disputed[second][compared].add(first)
+        in_order = sorted(self.rule.compared, key=attrgetter("field"))
         return {
             number: tuple(
-                self._conflict(number, compared, others - {number})
-                for compared, others in sorted(fields.items(), key=lambda item: item[0].field)
+                self._conflict(number, compared, fields[compared] - {number})
+                for compared in in_order
+                if compared in fields
             )
             for number, fields in disputed.items()
         }

@@ -95,7 +95,7 @@ class Rule(ABC, Generic[L]):
     def relation(self, a: L, b: L) -> Relation:
         """How near two facts are; symmetric, and a function of these two alone."""
 
-    def signature(self, seen: L) -> Hashable | None:
+    def signature(self, fact: Any) -> Hashable | None:
         """Equal for two facts only when nothing but their source could tell them apart in `keys`, `relation` and
         `compared`: they are then looked at once. None: always looked at by itself. Only a matter of speed."""
         return None

@@ -4,6 +4,7 @@ This looks at what a source says about its own statements, so it comes before an
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -15,14 +16,14 @@ _SUCCESSIONS = (DocumentReference, Medication, CarePlan, ServiceRequest)
 
 
 def newest(facts: Iterable[SourceFact[Any]]) -> list[SourceFact[Any]]:
-    """One fact for each id, in the order of ids: the newest recorded, then the last received, whatever order they
-    came in."""
+    """One fact for each id, in the order in which the ids came: the newest recorded, then the last received, whatever
+    order the versions came in."""
     found: dict[str, SourceFact[Any]] = {}
     for one in facts:
         known = found.setdefault(one.id, one)
         if known is not one and _age(known) < _age(one):
             found[one.id] = one
-    return [found[name] for name in sorted(found)]
+    return list(found.values())
 
 
 def current(facts: Iterable[SourceFact[Any]]) -> tuple[list[SourceFact[Any]], list[SourceFact[Any]]]:
@@ -35,7 +36,8 @@ def current(facts: Iterable[SourceFact[Any]]) -> tuple[list[SourceFact[Any]], li
     later. Statements that replace each other in a circle all hold.
     """
     known = newest(facts)
-    by_name = {(*_record(one), name): one for one in known for name in (one.fact.native_id, *one.fact.folds)}
+    in_order = sorted(known, key=attrgetter("id"))
+    by_name = {(*_record(one), name): one for one in in_order for name in (one.fact.native_id, *one.fact.folds)}
     replaced: dict[str, set[str]] = {}
     for one in known:
         if isinstance(one.fact, Patient) and one.fact.replaced_by:

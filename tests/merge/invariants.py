@@ -341,7 +341,7 @@ def looks_everywhere(facts: Facts) -> None:
         def keys(self, seen: Any) -> Keys:
             return Keys(active=("everywhere",))
 
-        def signature(self, seen: Any) -> None:
+        def signature(self, fact: Any) -> None:
             return None
 
     expected = merged(facts)

@@ -69,17 +69,19 @@ class ObservationRule(Rule[_Observation]):
             _specimens(fact.specimen) if fact.specimen else _NOTHING,
         )
 
-    def signature(self, seen: _Observation) -> Hashable:
+    def signature(self, fact: Observation) -> Hashable | None:
         """Plain amounts only, which is what comes in thousands: 13.5 and 13.50 are two, as their rounding differs."""
-        fact = seen.fact
         amount = fact.value_quantity
-        if amount is None or fact.components or seen.specimens or not seen.codes:
+        if amount is None or fact.components:
             return None
+        when = fact.effective.start if fact.effective is not None else None
+        at = instant(when)
         return (
-            seen.codes,
-            seen.at,
-            seen.day,
-            seen.results,
+            self.codes(fact.code),
+            at,
+            day_number(when) if at is None else None,
+            fact.identifiers,
+            fact.specimen,
             str(amount.value),
             amount.comparator,
             amount.unit,
