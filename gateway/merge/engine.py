@@ -83,8 +83,9 @@ def merge(
         raise MixedTypes("facts of one type are merged at a time")
     rule = RULES[kinds.pop()](terms or delivered())
     looks = _Looks(rule, stated)
-    links = _linked_pairs(rule, stated, looks)
-    groups = _groups(stated, links.same, rule.one_for_each_source)
+    sources = [one.provenance.source.id for one in stated]
+    links = _linked_pairs(rule, stated, sources, looks)
+    groups = _groups(sources, links.same, rule.one_for_each_source)
     return _Build(rule, stated, looks, links, groups, ids, order).merged()
 
 
@@ -96,9 +97,10 @@ def _one_person(stated: Sequence[SourceFact[Any]], linked: frozenset[tuple[str, 
             raise MixedSubjects("a fact of a record that is not linked to this person")
 
 
-def _linked_pairs(rule: Rule[Any], stated: Sequence[SourceFact[Any]], looks: Mapping[int, Any]) -> _Links:
+def _linked_pairs(
+    rule: Rule[Any], stated: Sequence[SourceFact[Any]], sources: Sequence[str], looks: Mapping[int, Any]
+) -> _Links:
     links = _Links([], _references(rule, stated), [])
-    sources = [one.provenance.source.id for one in stated]
     classes = _classes(rule, stated)
     for first, second in _pairs(rule, looks, classes):
         verdicts: dict[bool, _Verdict] = {}
@@ -234,9 +236,7 @@ def _withdrawn(stated: Sequence[SourceFact[Any]], *places: int) -> bool:
     return any(stated[place].fact.entered_in_error for place in places)
 
 
-def _groups(
-    stated: Sequence[SourceFact[Any]], same: Sequence[tuple[int, ...]], one_for_each_source: bool
-) -> list[list[int]]:
+def _groups(sources: Sequence[str], same: Sequence[tuple[int, ...]], one_for_each_source: bool) -> list[list[int]]:
     """Connected components, those that are not one fact broken up into single facts."""
     above: dict[int, int] = {}
 
@@ -259,12 +259,12 @@ def _groups(
     edges: dict[int, int] = defaultdict(int)
     for alike in same:
         edges[top(alike[0])] += len(alike) * (len(alike) - 1) // 2
-    groups: list[list[int]] = [[place] for place in range(len(stated)) if place not in above]
+    groups: list[list[int]] = [[place] for place in range(len(sources)) if place not in above]
     for root, members in components.items():
         size = len(members)
-        sources = {stated[place].provenance.source.id for place in members}
+        different = len({sources[place] for place in members}) == size
         pairwise = edges[root] == size * (size - 1) // 2
-        if pairwise and (len(sources) == size or not one_for_each_source):
+        if pairwise and (different or not one_for_each_source):
             groups.append(members)
         else:
             groups.extend([place] for place in members)

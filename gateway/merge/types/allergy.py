@@ -13,7 +13,10 @@ only linked. A statement of absence without a code denies every allergy. A class
 linked, never merged.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Hashable
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.merge.compare import AGREE, DIFFER, UNSTATED, Answer, compare_sets, compare_words, folded, same_codes
 from gateway.merge.concepts import Code, Terminology
@@ -25,7 +28,7 @@ _ENDED = frozenset({"inactive", "resolved"})
 _REFUTED = "refuted"
 
 
-class _Allergy(NamedTuple):
+class _Allergy(Struct, frozen=True, gc=False):
     fact: AllergyIntolerance
     codes: frozenset[Code]
     nil: str | None
@@ -76,6 +79,22 @@ class AllergyRule(Rule[_Allergy]):
             return min(kinds)
         uncoded = fact.code is None or not any(coding.code for coding in fact.code.codings)
         return "all" if uncoded else None
+
+    def signature(self, fact: AllergyIntolerance) -> Hashable | None:
+        """All that is compared, as stated; the words of what has a code tell nothing apart."""
+        codes = self.codes(fact.code)
+        if not codes:
+            return None
+        return (
+            codes,
+            fact.polarity,
+            fact.clinical_status,
+            fact.verification_status,
+            fact.type,
+            fact.criticality,
+            fact.categories,
+            fact.reactions,
+        )
 
     def keys(self, seen: _Allergy) -> Keys:
         return Keys(

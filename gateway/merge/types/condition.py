@@ -10,7 +10,9 @@ refuted, or stated as absent, with asserted; suspected (unconfirmed, provisional
 confirmed. Family history is about somebody else: linked.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.merge.compare import Answer, compare_sets, compare_words, same_codes
 from gateway.merge.concepts import Code, Terminology
@@ -25,7 +27,7 @@ _LIVE = frozenset({"active", "recurrence", "relapse"})
 _SUSPECTED = frozenset({"unconfirmed", "provisional", "differential"})
 
 
-class _Condition(NamedTuple):
+class _Condition(Struct, frozen=True, gc=False):
     fact: Condition
     codes: frozenset[Code]
     near: frozenset[Code]

@@ -6,7 +6,9 @@ not make them one; sharing some, they are linked. Empty content proves nothing. 
 stay two, linked: the newest is shown first, older ones are kept.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.merge.identifiers import IdKey, id_keys
 from gateway.merge.rule import Keys, Relation, Rule
@@ -17,7 +19,7 @@ _EMPTY = frozenset({"2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "47DEQpj8HBSa+/TImW+5JCeuQeR
 """SHA-1 and SHA-256 of no bytes, in base64."""
 
 
-class _Document(NamedTuple):
+class _Document(Struct, frozen=True, gc=False):
     numbers: frozenset[IdKey]
     hashes: frozenset[str]
 

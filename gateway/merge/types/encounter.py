@@ -9,7 +9,9 @@ handover number are linked: the spells of one journey.
 """
 
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.merge.compare import Answer, compare_concepts, folded, worst
 from gateway.merge.concepts import Code, Terminology
@@ -24,7 +26,7 @@ _VISIT_TYPES = (None, "VN")
 """HL7 table 0203: a visit number; FHIR systems seldom give a type."""
 
 
-class _Encounter(NamedTuple):
+class _Encounter(Struct, frozen=True, gc=False):
     fact: Encounter
     visits: frozenset[IdKey]
     others: frozenset[IdKey]

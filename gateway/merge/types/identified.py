@@ -12,7 +12,9 @@ booked elsewhere) is one thing: merged, and the disagreement named.
 Related persons are never merged by name. The same name with the same telephone number is only proposed.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.merge.compare import Answer, compare_codes, compare_words, folded
 from gateway.merge.concepts import Terminology
@@ -36,7 +38,7 @@ _ENDED = frozenset(
 )
 
 
-class _Identified(NamedTuple):
+class _Identified(Struct, frozen=True, gc=False):
     fact: Any
     numbers: frozenset[IdKey]
 

@@ -6,7 +6,9 @@ not known is linked, and so is one with another dose number.
 Never merged, shown as a conflict: not done with done.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.merge.compare import Answer, compare_words, same_codes
 from gateway.merge.concepts import Code, Terminology
@@ -16,7 +18,7 @@ from schema.model.clinical import Immunization
 from schema.model.view import SourceFact
 
 
-class _Vaccine(NamedTuple):
+class _Vaccine(Struct, frozen=True, gc=False):
     fact: Immunization
     codes: frozenset[Code]
     day: int | None

@@ -19,7 +19,9 @@ product.
 """
 
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.merge.compare import (
     AGREE,
@@ -40,7 +42,7 @@ from gateway.merge.times import day_number, start_of
 from gateway.merge.units import amount_text, compare_amounts
 from schema.model.clinical import Medication, MedicationKind
 from schema.model.fact import Fact
-from schema.model.values import CodeableConcept
+from schema.model.values import CodeableConcept, Quantity
 from schema.model.view import SourceFact
 
 _AUTHORISED = (MedicationKind.STATEMENT, MedicationKind.REQUEST)
@@ -49,7 +51,7 @@ _SAYS_HOW = frozenset({"brand", "form", "strength"})
 _FOREVER = 10**9
 
 
-class _Medicine(NamedTuple):
+class _Medicine(Struct, frozen=True, gc=False):
     fact: Medication
     codes: frozenset[Code]
     ingredients: frozenset[str]
@@ -88,28 +90,56 @@ class MedicationRule(Rule[_Medicine]):
             Compared("strength", self._strength, lambda x: amount_text(x.fact.strength) or _known(x, "strength")),
             Compared("dose", self._dose, _dose_text),
             Compared("route", self._route, lambda x: _said(x, x.fact.route, "route")),
-            Compared("intent", self._intent, _intention),
+            Compared("intent", self._intent, lambda x: _intention(x.fact)),
             Compared("status", _status, lambda x: x.fact.status),
         )
 
     def look(self, stated: SourceFact[Any]) -> _Medicine:
         fact: Medication = stated.fact
         terms, codes = self.terms, self.codes(fact.code)
-        product = next((known for code in sorted(codes) if (known := terms.product(code))), None)
-        start = day_number(start_of(fact.effective) or (fact.recorded if fact.kind is MedicationKind.REQUEST else None))
-        end = day_number(fact.effective.end) if fact.effective else None
+        product = self._product(codes)
+        start, end = _days(fact)
         return _Medicine(
             fact=fact,
             codes=codes,
             ingredients=frozenset(name for code in codes if (name := terms.ingredient(code))),
             product=product,
-            critical=any(terms.brand_critical(code) for code in codes) or self._critical_by_words(fact, product),
+            critical=self._is_critical(fact, codes, product),
             brand=fact.brand or (product.brand if product else None),
             numbers=id_keys(fact.identifiers),
             start=start,
             end=end,
             span=_span(fact, start, end, terms.limits.course_days),
         )
+
+    def signature(self, fact: Medication) -> Hashable | None:
+        """All that is compared, as stated, and the product's own words only as far as they make the brand count."""
+        codes = self.codes(fact.code)
+        return (
+            codes,
+            self._is_critical(fact, codes, self._product(codes)),
+            fact.kind,
+            fact.identifiers,
+            fact.brand,
+            fact.form,
+            _exactly(fact.strength),
+            fact.status,
+            _intention(fact),
+            fact.prescription_type,
+            fact.dosage,
+            _exactly(fact.dose),
+            fact.frequency,
+            fact.as_needed,
+            fact.route,
+            _days(fact),
+            _runs(fact),
+        )
+
+    def _product(self, codes: frozenset[Code]) -> Product | None:
+        return next((known for code in sorted(codes) if (known := self.terms.product(code))), None)
+
+    def _is_critical(self, fact: Medication, codes: frozenset[Code], product: Product | None) -> bool:
+        return any(self.terms.brand_critical(code) for code in codes) or self._critical_by_words(fact, product)
 
     def _critical_by_words(self, fact: Medication, product: Product | None) -> bool:
         words = [fact.brand, product.name if product else None, product.form if product else None]
@@ -178,7 +208,7 @@ class MedicationRule(Rule[_Medicine]):
         """Between an order and a course it counts only where the two may be the same."""
         if a.fact.kind is not b.fact.kind and not self.terms.orders_join_courses:
             return UNSTATED
-        return compare_words(_intention(a), _intention(b))
+        return compare_words(_intention(a.fact), _intention(b.fact))
 
     def _strength(self, a: _Medicine, b: _Medicine) -> Answer:
         answer = compare_amounts(a.fact.strength, b.fact.strength, self.terms.units, rounded=False)
@@ -218,6 +248,16 @@ def _by_number(one_product: bool, one_number: bool) -> Relation:
     if one_number:
         return COMPARABLE if one_product else RELATED
     return APART
+
+
+def _days(fact: Medication) -> tuple[int | None, int | None]:
+    """The first and the last day as stated; an order without a first day begins when it was written."""
+    start = start_of(fact.effective) or (fact.recorded if fact.kind is MedicationKind.REQUEST else None)
+    return day_number(start), day_number(fact.effective.end) if fact.effective else None
+
+
+def _exactly(amount: Quantity | None) -> Hashable:
+    return None if amount is None else (str(amount.value), amount.comparator, amount.unit, amount.code, amount.system)
 
 
 def _runs(fact: Medication) -> bool:
@@ -274,9 +314,9 @@ def _attribute(
     return compare_words(_known(a, name), _known(b, name)) if answer is UNSTATED else answer
 
 
-def _intention(x: _Medicine) -> str | None:
+def _intention(fact: Medication) -> str | None:
     """A course that has been issued is an order, whatever its plan is called."""
-    return "order" if x.fact.issues or x.fact.last_issued else x.fact.intent
+    return "order" if fact.issues or fact.last_issued else fact.intent
 
 
 def _status(a: _Medicine, b: _Medicine) -> Answer:

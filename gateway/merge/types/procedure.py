@@ -6,7 +6,9 @@ linked. One whose day is not known is linked.
 Never merged, shown as a conflict: left with right; not done with done, and planned with done.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.merge.compare import Answer, compare_sets, compare_words, same_codes
 from gateway.merge.concepts import Code, Terminology
@@ -20,7 +22,7 @@ _PLANNED = frozenset({"preparation", "on-hold"})
 _DONE = frozenset({"in-progress", "completed", "stopped"})
 
 
-class _Procedure(NamedTuple):
+class _Procedure(Struct, frozen=True, gc=False):
     fact: Procedure
     codes: frozenset[Code]
     day: int | None
