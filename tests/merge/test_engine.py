@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,26 @@ def test_documents_keep_their_older_versions_and_a_circle_of_replacements_hides_
         ("a", {"native_id": "C/3", "replaces": ("C/3",)}),
     )
     assert current(circle)[1] == []
+
+
+def test_which_of_two_statements_of_one_name_is_meant_does_not_depend_on_the_order_they_come_in() -> None:
+    one, other, third = stating(
+        Condition,
+        ("a", {"native_id": "C/1"}),
+        ("a", {"native_id": "C/2", "folds": ("C/1",)}),
+        ("a", {"native_id": "C/3", "replaces": ("C/1",)}),
+    )
+    orders = list(permutations((one, other, third)))
+    assert len({frozenset(gone.id for gone in current(facts)[1]) for facts in orders}) == 1
+    assert len({merged(facts) for facts in orders}) == 1
+    assert [len(entry.related) for entry in merged((one, other, third))].count(1) == 2
+
+
+def test_conflicts_are_named_in_the_order_of_their_fields() -> None:
+    one = {"code": coded("91936005"), "clinical_status": "active", "type": "allergy", "criticality": "low"}
+    other = {"code": coded("91936005"), "clinical_status": "resolved", "type": "intolerance", "criticality": "high"}
+    for entry in merged(stating(AllergyIntolerance, ("a", one), ("b", other))):
+        assert [conflict.field for conflict in entry.conflicts] == ["clinicalStatus", "criticality", "type"]
 
 
 @pytest.mark.parametrize("system", [DMD, "urn:oid:2.16.840.1.113883.6.96", "SCT", "http://snomed.info/sct/"])
