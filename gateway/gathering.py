@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, tzinfo
-from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 from gateway.aside import MANY_FACTS, aside
@@ -170,8 +168,9 @@ class Gathering:
         if source is not None and source not in {asked.source.id for asked in self._asked}:
             raise QueryError(ErrorCode.ARGUMENT_INVALID, "There is no such source: `sources` names them.")
         sections = await self._every_section(OVER_SECTIONS["discrepancies"])
-        terms = [self._terms[one.fact_type] for one in sections]
-        return await aside(_many(sections), _discrepancies, sections, terms, self._began(), source)
+        terms = {one.fact_type: self._terms[one.fact_type] for one in sections}
+        began = self._began()
+        return await aside(_many(sections), discrepancies, sections, terms, complete_from=began, source=source)
 
     def _began(self) -> dict[str, float]:
         """When each source that only listens began to, in seconds since 1970."""
@@ -264,17 +263,6 @@ class Gathering:
         if asked.answer.done():
             return asked.answer.result()
         return Heard(source=asked.source, state=SourceState.PENDING, code="SOURCE_PENDING", issue_type="timeout")
-
-
-def _discrepancies(
-    sections: list[Section[Any]], terms: list[Terminology], began: dict[str, float], source: str | None
-) -> tuple[Discrepancy, ...]:
-    """Of every section under its own terminology, most important first."""
-    found = (
-        discrepancies([one], known, complete_from=began, source=source)
-        for one, known in zip(sections, terms, strict=True)
-    )
-    return tuple(sorted(chain.from_iterable(found), key=attrgetter("order")))
 
 
 def _many(sections: list[Section[Any]]) -> bool:

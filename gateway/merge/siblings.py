@@ -6,15 +6,13 @@ reason to merge.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Hashable, Iterable
+from functools import cached_property
 
 from gateway.merge.concepts import Code, Terminology
-from schema.model.clinical import AllergyIntolerance, Condition, DocumentReference, Immunization, Medication
-from schema.model.fact import Fact
+from gateway.merge.holdings import Seen, concept_of, each
+from schema.model.clinical import AllergyIntolerance, Condition, Medication
 from schema.model.values import CodeableConcept
-from schema.model.view import MergedFact
 
 _WORD = re.compile(r"[^\W\d_]{5,}")
 _STEM = 6
@@ -30,88 +28,106 @@ _SAYS_LITTLE = frozenset(
 )
 """Words that half of all concepts have."""
 
-
-_Marks = tuple[Hashable, ...]
-"""Words and neighbours, of what happens at a time each with its day."""
-
-
-def concept_of(fact: Fact) -> CodeableConcept | None:
-    """What a fact is about, whatever its type calls the field."""
-    match fact:
-        case Immunization():
-            return fact.vaccine_code
-        case DocumentReference():
-            return fact.type
-        case _:
-            concept: CodeableConcept | None = getattr(fact, "code", None)
-            return concept
+_EVER, _UNDATED = "ever", "undated"
+_Concept = frozenset[Code]
+_Place = tuple[int, Hashable]
+"""A source, as its bit, and a day: _UNDATED for what has none, _EVER for all days together."""
 
 
 class Siblings:
-    """Where, among the entries of one section, what has a word or a neighbour in common stands."""
+    """Where, among the entries of one section, what has a word or a neighbour in common stands.
 
-    def __init__(self, entries: Sequence[tuple[MergedFact[Any], frozenset[Code]]], terms: Terminology) -> None:
+    Words are read of what is asked about, and of what stands where it could be its sibling: most is decided without.
+    """
+
+    def __init__(self, seen: Iterable[Seen], terms: Terminology) -> None:
         self._terms = terms
-        self._entries = entries
-        self._look: dict[str, _Marks] = {}
-        self._held: dict[tuple[Hashable, str], set[frozenset[Code]]] = defaultdict(set)
-        """(mark, source) -> the concepts that this source has under it."""
-        self._stated: dict[str, set[frozenset[Code]]] = defaultdict(set)
-        self._told: dict[tuple[Hashable, str, frozenset[str]], bool] = {}
+        # A drug dictionary tells products apart: no word is needed.
+        self._seen = [one for one in seen if one.codes and not isinstance(one.entry.display, Medication)]
+        self._held: dict[_Place, dict[Hashable, set[_Concept]]] = {}
+        self._marks: dict[str, Collection[Hashable]] = {}
+        self._concepts: dict[int, set[_Concept]] = {}
+        self._told: dict[tuple[_Place, Hashable, int], bool] = {}
 
-    def _read(self) -> None:
-        """Only when first asked: most sections are decided without."""
-        for entry, codes in self._entries:
-            # A drug dictionary tells products apart: no word is needed.
-            if not codes or isinstance(entry.display, Medication):
-                continue
-            concept = frozenset(code for code in codes if self._terms.code_systems([code])) or codes
-            self._look[entry.id], stand = self._marks(entry, codes)
-            for member in entry.members:
-                source = member.provenance.source.id
-                self._stated[source].add(concept)
-                for mark in stand:
-                    self._held[mark, source].add(concept)
-        self._entries = ()
+    def among(self, one: Seen, sources: int) -> int:
+        """Those of these sources that have one which nobody of those who state the entry tells apart from it."""
+        found = 0
+        if self._seen and one.codes:
+            days = _looked_for_on(one)
+            for source in each(sources):
+                if any(self._stands_at((source, day), one) for day in days):
+                    found |= source
+        return found
 
-    def _marks(self, entry: MergedFact[Any], codes: frozenset[Code]) -> tuple[_Marks, _Marks]:
-        """What to look under, and what to be found under."""
-        words = {stem for member in entry.members for stem in _stems(concept_of(member.fact))}
-        near = self._terms.nearby(codes) | codes if self._terms.near else frozenset()
-        plain: _Marks = (*words, *near)
-        if isinstance(entry.display, Condition | AllergyIntolerance):
-            return plain, plain
-        if entry.when is None:
-            ever = _with(plain, "ever")
-            return ever, ever + _with(plain, "undated")
-        on_the_day = _with(plain, entry.when.day)
-        return on_the_day + _with(plain, "undated"), on_the_day + _with(plain, "ever")
+    def _stands_at(self, place: _Place, one: Seen) -> bool:
+        if place not in self._placed:
+            return False
+        held = self._held_at(place)
+        return any(mark in held and not self._is_told(place, mark, one.stating) for mark in self._marks_of(one))
 
-    def among(self, entry: str, stating: frozenset[str], source: str) -> bool:
-        """Whether the source has one that nobody of those who state the entry tells apart from it."""
-        if self._entries:
-            self._read()
-        for mark in self._look.get(entry, ()):
-            theirs = self._held.get((mark, source))
-            if theirs and self._untold(mark, source, stating, theirs):
-                return True
-        return False
+    @cached_property
+    def _placed(self) -> dict[_Place, list[Seen]]:
+        placed: dict[_Place, list[Seen]] = {}
+        for one in self._seen:
+            for day in _found_on(one):
+                for source in each(one.stating):
+                    placed.setdefault((source, day), []).append(one)
+        return placed
 
-    def _untold(self, mark: Hashable, source: str, stating: frozenset[str], theirs: set[frozenset[Code]]) -> bool:
-        key = (mark, source, stating)
+    def _held_at(self, place: _Place) -> dict[Hashable, set[_Concept]]:
+        """The concepts that stand there under each word or neighbour."""
+        held = self._held.get(place)
+        if held is None:
+            held = self._held[place] = {}
+            for one in self._placed[place]:
+                concept = self._concept_of(one)
+                for mark in self._marks_of(one):
+                    held.setdefault(mark, set()).add(concept)
+        return held
+
+    def _is_told(self, place: _Place, mark: Hashable, stating: int) -> bool:
+        """Whether those who state the entry have every concept that stands there under this mark."""
+        key = (place, mark, stating)
         known = self._told.get(key)
         if known is None:
-            known = self._told[key] = not theirs <= set().union(*(self._stated[one] for one in stating))
+            known = self._told[key] = self._held[place][mark] <= self._stated_by(stating)
         return known
 
+    def _stated_by(self, sources: int) -> set[_Concept]:
+        stated = self._concepts.get(sources)
+        if stated is None:
+            stated = self._concepts[sources] = {self._concept_of(one) for one in self._seen if sources & one.stating}
+        return stated
 
-def _with(marks: _Marks, day: Hashable) -> _Marks:
-    return tuple((mark, day) for mark in marks)
+    def _concept_of(self, one: Seen) -> _Concept:
+        return frozenset(code for code in one.codes if self._terms.code_systems([code])) or one.codes
+
+    def _marks_of(self, one: Seen) -> Collection[Hashable]:
+        marks = self._marks.get(one.entry.id)
+        if marks is None:
+            words = {stem for member in one.entry.members for stem in _stems(concept_of(member.fact))} - _SAYS_LITTLE
+            near = self._terms.nearby(one.codes) | one.codes if self._terms.near else frozenset()
+            marks = self._marks[one.entry.id] = [*words, *near]
+        return marks
 
 
-def _stems(concept: CodeableConcept | None) -> Iterable[str]:
-    if concept is not None:
-        said = " ".join([concept.text or "", *(coding.display or "" for coding in concept.codings)])
-        for word in _WORD.findall(said.casefold()):
-            if (stem := word[:_STEM]) not in _SAYS_LITTLE:
-                yield stem
+def _lasts(one: Seen) -> bool:
+    """Of these the time does not matter."""
+    return isinstance(one.entry.display, Condition | AllergyIntolerance)
+
+
+def _looked_for_on(one: Seen) -> tuple[Hashable, ...]:
+    when = one.entry.when
+    return (_EVER,) if when is None or _lasts(one) else (when.day, _UNDATED)
+
+
+def _found_on(one: Seen) -> tuple[Hashable, ...]:
+    when = one.entry.when
+    return (_EVER,) if _lasts(one) else (_EVER, _UNDATED if when is None else when.day)
+
+
+def _stems(concept: CodeableConcept | None) -> list[str]:
+    if concept is None:
+        return []
+    said = " ".join([concept.text or "", *(coding.display or "" for coding in concept.codings)])
+    return [word[:_STEM] for word in _WORD.findall(said.casefold())]

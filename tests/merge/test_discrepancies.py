@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.merge import discrepancies, section
+from gateway.merge import delivered, discrepancies, section
 from schema.model.clinical import AllergyIntolerance, Condition, Flag, Medication, MedicationKind, Observation, Polarity
 from schema.model.fact import Fact, Gap, GapKind
 from schema.model.values import CodeableConcept
@@ -260,6 +260,53 @@ def test_what_matters_most_comes_first() -> None:
     assert codes == ["111088007", "91936005", "102263004", "2001", "1003", DIABETES, "1002"]
 
 
+def test_what_is_said_of_every_source_stands_in_the_order_by_which_pages_are_cut() -> None:
+    told = [heard("b"), heard("d", SourceState.UNAVAILABLE), heard("a"), heard("c", SourceState.PARTIAL)]
+    ended = problem(DIABETES) | {"clinical_status": "resolved"}
+    problems = stating(Condition, ("a", problem(DIABETES)), ("b", ended), ("a", problem(ASTHMA)), ("c", problem("1")))
+    flags = stating(Flag, *(("a", {"code": words(f"Flag {place}"), "identifiers": (number("1"),)}) for place in "ab"))
+    sections = [section(Condition, merged(problems), told), section(Flag, merged(flags), told)]
+    found = discrepancies(sections, TERMS)
+    assert [one.order for one in found] == sorted(one.order for one in found)
+    assert {one.kind for one in found} == {NOT_FOUND, DIFFERS, CANNOT_TELL, DiscrepancyKind.SOURCE_UNAVAILABLE}
+    of_each = [one for source in "abcd" for one in discrepancies(sections, TERMS, source=source)]
+    assert sorted(of_each, key=lambda one: one.order) == list(found)
+
+
+def test_each_section_is_judged_under_its_own_terminology() -> None:
+    stated = [(source, course(code)) for source, code in (("a", "1003"), ("b", "2001"))]
+    medicines = section(Medication, merged(stating(Medication, *stated)), [heard("a"), heard("b")])
+    problems = section(Condition, merged(stating(Condition, ("a", problem(DIABETES)))), [heard("a"), heard("b")])
+    both = {"Condition": TERMS, "Medication": delivered()}
+    assert [one.kind for one in discrepancies([medicines, problems], TERMS)] == [NOT_FOUND] * 3
+    assert [one.kind for one in discrepancies([medicines, problems], both)] == [CANNOT_TELL, CANNOT_TELL, NOT_FOUND]
+
+
+def test_what_a_source_without_a_place_in_the_section_states_still_tells_two_codes_apart() -> None:
+    """It uses both codes itself, so the other code is not another word for the entry."""
+    anxiety, disorder = named("48694002", "Anxiety"), named("197480006", "Anxiety disorder")
+    stated = stating(Condition, ("c", anxiety), ("c", disorder), ("b", disorder))
+    settled = section(Condition, merged(stated), [heard("b")])
+    assert [one.kind for one in discrepancies([settled], TERMS)] == [NOT_FOUND]
+    settled = section(Condition, merged(stated[::2]), [heard("b")])
+    assert [one.kind for one in discrepancies([settled], TERMS)] == [CANNOT_TELL]
+
+
+def test_one_result_on_the_day_among_others_may_be_the_same() -> None:
+    """Whatever else of its code the source holds, before and after."""
+    mine = ("a", reading("72", "2026-01-01T10:00:00Z"))
+    around = [("b", reading("60", f"{month}-01T10:00:00Z")) for month in ("2025-06", "2026-05")]
+    assert said(Observation, mine, *around) == [NOT_FOUND]
+    assert said(Observation, mine, *around, ("b", reading("74", "2026-01-01T15:00:00Z"))) == [CANNOT_TELL]
+
+
+def test_what_goes_by_numbers_is_compared_where_one_issuer_is_shared() -> None:
+    mine = ("a", {"identifiers": (number("1"),)})
+    other, shared = (("b", {"identifiers": (number("2", issuer),)}) for issuer in ("urn:oid:9", "urn:oid:1.2.3"))
+    assert said(Flag, mine, other) == [CANNOT_TELL]
+    assert said(Flag, mine, other, shared) == [NOT_FOUND]
+
+
 def test_a_product_of_which_the_dictionary_does_not_say_what_it_holds_is_not_compared() -> None:
     rows = [
         {"code": "7001", "level": "VMP", "name": "Salbutamol 100micrograms/dose inhaler CFC free"},
@@ -283,4 +330,5 @@ def test_two_drug_allergies_may_be_of_one_class_unless_the_lists_know_both_subst
     assert said(AllergyIntolerance, mine, ("b", unsaid)) == [CANNOT_TELL]
     assert said(AllergyIntolerance, mine, ("b", unsaid | {"categories": ("food",)})) == [NOT_FOUND]
     assert said(AllergyIntolerance, mine, ("b", drug_allergy(*codeine))) == [NOT_FOUND]
+    assert said(AllergyIntolerance, ("a", unsaid), ("b", drug_allergy(*codeine))) == [CANNOT_TELL]
     assert said(AllergyIntolerance, mine) == [NOT_FOUND]
