@@ -101,7 +101,7 @@ def _linked_pairs(
     rule: Rule[Any], stated: Sequence[SourceFact[Any]], sources: Sequence[str], looks: Mapping[int, Any]
 ) -> _Links:
     links = _Links([], _references(rule, stated), [])
-    classes = _classes(rule, stated)
+    classes = _classes(rule, stated, looks)
     for first, second in _pairs(rule, looks, classes):
         verdicts: dict[bool, _Verdict] = {}
         if first is second and len({sources[place] for place in first}) == len(first):
@@ -150,7 +150,7 @@ def _verdict(rule: Rule[Any], a: Any, b: Any, one_source: bool) -> _Verdict:
     return near._replace(disputed=disputed)
 
 
-def _classes(rule: Rule[Any], stated: Sequence[SourceFact[Any]]) -> list[list[int]]:
+def _classes(rule: Rule[Any], stated: Sequence[SourceFact[Any]], looks: Mapping[int, Any]) -> list[list[int]]:
     """Facts that nothing but their source tells apart, together; without those entered in error."""
     classes: list[list[int]] = []
     by_signature: dict[Hashable, list[int]] = {}
@@ -166,6 +166,7 @@ def _classes(rule: Rule[Any], stated: Sequence[SourceFact[Any]]) -> list[list[in
         classes.append(members)
         if signature is not None:
             by_signature[signature] = members
+        looks[place]  # now, while the fact is at hand: a large record does not fit into the processor's caches
     return classes
 
 
@@ -173,27 +174,29 @@ def _pairs(
     rule: Rule[Any], looks: Mapping[int, Any], classes: Sequence[list[int]]
 ) -> Iterable[tuple[list[int], list[int]]]:
     """Every pair of classes of which the rule may have something to say, once; a class with itself among them."""
+    first: dict[Hashable, int] = {}
+    """The first class that is active under a key, and under some keys all of them: most are met by nobody."""
     active: dict[Hashable, list[int]] = {}
-    passive: dict[Hashable, list[int]] = {}
+    passive = []
     for number, members in enumerate(classes):
         keys = rule.keys(looks[members[0]])
         known = False
         for key in keys.active:
             known = True
-            if key in active:
-                active[key].append(number)
-            else:
-                active[key] = [number]
-        for key in keys.passive:
-            passive.setdefault(key, []).append(number)
+            other = first.setdefault(key, number)
+            if other != number:
+                active.setdefault(key, [other]).append(number)
+        passive.append(keys.passive)
         if known and len(members) > 1:
             yield members, members
     pairs: set[tuple[int, int]] = set()
-    for key, numbers in active.items():
-        if len(numbers) > 1:
-            pairs.update(combinations(numbers, 2))
-        if key in passive:
-            pairs.update((min(a, b), max(a, b)) for a in numbers for b in passive[key] if a != b)
+    for numbers in active.values():
+        pairs.update(combinations(numbers, 2))
+    for number, found in enumerate(passive):
+        for key in found:
+            if key in first:
+                others = active.get(key) or (first[key],)
+                pairs.update((min(number, other), max(number, other)) for other in others if other != number)
     for a, b in pairs:
         yield classes[a], classes[b]
 

@@ -52,6 +52,11 @@ def day_number(when: When | None) -> int | None:
     return None if when is None or when.precision in _COARSE else when.day.toordinal()
 
 
+def stated_day(when: When | None) -> str | None:
+    """The calendar day as stated, in ISO 8601; None where it is not stated to the day."""
+    return None if when is None or when.precision in _COARSE else when.value[:10]
+
+
 def instant(when: When | None) -> float | None:
     """The instant in seconds since 1970; None where it is not stated to the minute or can mean two instants."""
     if when is None or when.precision not in TIMED:

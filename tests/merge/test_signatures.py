@@ -45,6 +45,8 @@ CHANGES: list[tuple[Fact, dict[str, list[Any]]]] = [
             "effective": [
                 None,
                 *map(since, ("2026", "2026-01-01", "2026-01-01T10:01:00Z", "2026-01-01T11:00:00+01:00")),
+                since("2026-01-02T00:00:00+14:00"),  # the same instant on another day
+                since("2026-01-02"),
             ],
             "value_quantity": [
                 amount("72.0", "kg"),

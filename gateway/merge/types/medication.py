@@ -83,6 +83,7 @@ class MedicationRule(Rule[_Medicine]):
 
     def __init__(self, terms: Terminology) -> None:
         super().__init__(terms)
+        self._critical: dict[Hashable, bool] = {}
         self.compared = (
             Compared("product", _product, lambda x: x.fact.code.label if x.fact.code else None, unless=_SAYS_HOW),
             Compared("brand", _brand, lambda x: x.brand),
@@ -104,7 +105,7 @@ class MedicationRule(Rule[_Medicine]):
             codes=codes,
             ingredients=frozenset(name for code in codes if (name := terms.ingredient(code))),
             product=product,
-            critical=self._is_critical(fact, codes, product),
+            critical=self._is_critical(fact, codes),
             brand=fact.brand or (product.brand if product else None),
             numbers=id_keys(fact.identifiers),
             start=start,
@@ -117,7 +118,7 @@ class MedicationRule(Rule[_Medicine]):
         codes = self.codes(fact.code)
         return (
             codes,
-            self._is_critical(fact, codes, self._product(codes)),
+            self._is_critical(fact, codes),
             fact.kind,
             fact.identifiers,
             fact.brand,
@@ -138,8 +139,14 @@ class MedicationRule(Rule[_Medicine]):
     def _product(self, codes: frozenset[Code]) -> Product | None:
         return next((known for code in sorted(codes) if (known := self.terms.product(code))), None)
 
-    def _is_critical(self, fact: Medication, codes: frozenset[Code], product: Product | None) -> bool:
-        return any(self.terms.brand_critical(code) for code in codes) or self._critical_by_words(fact, product)
+    def _is_critical(self, fact: Medication, codes: frozenset[Code]) -> bool:
+        """Worked out once for each product as it is written: a ward's thousand doses share a few."""
+        written = (fact.code, fact.form, fact.brand)
+        known = self._critical.get(written)
+        if known is None:
+            by_code = any(self.terms.brand_critical(code) for code in codes)
+            known = self._critical[written] = by_code or self._critical_by_words(fact, self._product(codes))
+        return known
 
     def _critical_by_words(self, fact: Medication, product: Product | None) -> bool:
         words = [fact.brand, product.name if product else None, product.form if product else None]

@@ -22,7 +22,7 @@ from gateway.merge.compare import AGREE, DIFFER, UNKNOWN, Answer, compare_concep
 from gateway.merge.concepts import Code, Terminology
 from gateway.merge.identifiers import IdKey, contradict, id_keys
 from gateway.merge.rule import APART, COMPARABLE, RELATED, Compared, Keys, Relation, Rule
-from gateway.merge.times import day_number, instant, start_of
+from gateway.merge.times import instant, stated_day
 from gateway.merge.values import compare_values, value_text
 from schema.model.clinical import Observation
 from schema.model.view import SourceFact
@@ -35,8 +35,8 @@ class _Observation(Struct, frozen=True, gc=False):
     source: str
     codes: frozenset[Code]
     at: float | None
-    day: int | None
-    """Where `at` is None this is all that is known: a date, or an hour that happens twice."""
+    day: str | None
+    """As stated. Where `at` is None this is all that is known: a date, or an hour that happens twice."""
     results: frozenset[IdKey]
     specimens: frozenset[IdKey]
 
@@ -58,13 +58,12 @@ class ObservationRule(Rule[_Observation]):
     def look(self, stated: SourceFact[Any]) -> _Observation:
         fact: Observation = stated.fact
         when = fact.effective.start if fact.effective is not None else None
-        at = instant(when)
         return _Observation(
             fact,
             stated.provenance.source.id,
             self.codes(fact.code),
-            at,
-            day_number(when) if at is None else None,
+            instant(when),
+            stated_day(when),
             id_keys(fact.identifiers) if fact.identifiers else _NOTHING,
             _specimens(fact.specimen) if fact.specimen else _NOTHING,
         )
@@ -75,11 +74,10 @@ class ObservationRule(Rule[_Observation]):
         if amount is None or fact.components:
             return None
         when = fact.effective.start if fact.effective is not None else None
-        at = instant(when)
         return (
             self.codes(fact.code),
-            at,
-            day_number(when) if at is None else None,
+            instant(when),
+            stated_day(when),
             fact.identifiers,
             fact.specimen,
             str(amount.value),
@@ -97,15 +95,15 @@ class ObservationRule(Rule[_Observation]):
     def keys(self, seen: _Observation) -> Keys:
         active: list[Hashable] = []
         passive: list[Hashable] = []
+        numbers = seen.results | seen.specimens
         for code in seen.codes:
             if seen.at is not None:
                 bucket = int(seen.at // self._near_s)
-                active += ((code, bucket), (code, bucket + 1))
-                passive.append(("day", code, _day(seen)))
+                active.append((code, bucket))
+                passive += ((code, bucket + 1), ("day", code, seen.day))
             elif seen.day is not None:
                 active.append(("day", code, seen.day))
-            for number in seen.results | seen.specimens:
-                active.append((number, code))
+            active += [(number, code) for number in numbers]
         return Keys(active, passive)
 
     def relation(self, a: _Observation, b: _Observation) -> Relation:
@@ -121,7 +119,7 @@ class ObservationRule(Rule[_Observation]):
         near = (
             abs(a.at - b.at) <= self._near_s
             if a.at is not None and b.at is not None
-            else _day(a) is not None and _day(a) == _day(b)
+            else a.day is not None and a.day == b.day
         )
         return RELATED if near and compare_values(a.fact, b.fact, self.terms) is AGREE else APART
 
@@ -141,10 +139,6 @@ def _measured_alike(a: Observation, b: Observation) -> bool:
         return False
     first, second = _made_by(a), _made_by(b)
     return first is None or second is None or first == second
-
-
-def _day(seen: _Observation) -> int | None:
-    return seen.day if seen.at is None else day_number(start_of(seen.fact.effective))
 
 
 def _specimens(said: str) -> frozenset[IdKey]:
