@@ -94,15 +94,15 @@ async def test_what_has_arrived_is_painted_before_the_last_source_answers_and_fi
 
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
         gateway.faults["diabetes"].hold = held
-        sections = ["allergies", "flags", "carePlans", "consents", "relatedPersons", "socialHistory"]
+        sections = ["allergies", "flags", "carePlans", "conditions", "consents", "relatedPersons", "socialHistory"]
         selection = "patient { id } " + " ".join(f"{name} {{ totalCount }}" for name in sections)
         await gateway.record(selection, deadline="PT4S")  # kept answers: half a second is enough for them anywhere
         before, who, after, who_after = await looking(gateway, look)
-    assert f"{HELD} (still waiting)" in before
-    assert f"{HELD} (still waiting)" in who
+    assert f"{HELD} (has not answered yet)" in before
+    assert f"{HELD} (has not answered yet)" in who
     assert "NKDA" not in before, "the held source alone says so"
     assert f"Says there is none: “NKDA” 5 Feb 2026, 10:05 {HELD}" in after
-    assert "still waiting" not in after + who_after
+    assert "has not answered yet" not in after + who_after
 
 
 async def test_none_known_not_recorded_and_not_reached_are_three_different_sentences(tmp_path: Path) -> None:

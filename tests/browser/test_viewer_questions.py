@@ -5,6 +5,7 @@ names facts that a reader knows by their words alone. Elements are found by role
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -198,6 +199,10 @@ async def test_each_line_has_the_points_of_its_ledger_each_sample_once_and_says_
         assert {"HbA1c", "Glucose", "Weight", "Contacts"} <= set(panes)
         assert any("insulin" in title for title in panes)
         assert "a related code, not the same measurement" in tables["HbA1c"][1]
+        (insulin, contacts) = re.findall(r"Not drawn: (.*?)\.", whole)
+        assert "stated in words alone" in insulin
+        assert "Lantus" in insulin
+        assert re.search(r"\d+ planned, called off, missed or withdrawn", contacts)
     assert "codes that no map knows" in whole
     assert "Home monitoring (answered in part)" in whole
 

@@ -24,6 +24,9 @@ export function App() {
         Skip to main content
       </button>
       {identifier === null ? <Find choose={choose} /> : <Record identifier={identifier} leave={() => choose(null)} />}
+      <footer>
+        Sherwood <a href="/graphql">Ask in GraphiQL</a> <a href="/licenses.txt">Licences</a>
+      </footer>
     </>
   );
 }

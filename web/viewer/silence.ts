@@ -13,7 +13,7 @@ export const EMPTY: Record<EmptyReason, string> = {
 export const STATE: Record<SourceState, string> = {
   OK: "Answered",
   PARTIAL: "Answered in part",
-  PENDING: "Still waiting",
+  PENDING: "Has not answered yet",
   NOT_ASKED: "Not asked",
   WITHHELD: "Holds something back",
   NOT_LINKED: "No record proved to be this person’s",
@@ -59,7 +59,7 @@ export function isUnheard({ state, code, gaps = [] }: Told): boolean {
   return code !== "NOT_HELD" && !gaps.some(({ kind }) => kind === "NOT_HELD");
 }
 
-/** "Community nursing, east (still waiting); Laboratory (not reached: no complete answer in time)" */
+/** "Community nursing, east (has not answered yet); Laboratory (not reached: no complete answer in time)" */
 export function whoWasNotHeard(sources: readonly (Told & { source: { name: string } })[]): string {
   const lower = (words: string) => words.charAt(0).toLowerCase() + words.slice(1);
   return sources

@@ -1,5 +1,5 @@
 /// What was decided about resuscitation, as it was stated, by whom and when. Nothing found says nothing: neither for nor
-/// against. Looked for among care plans, consents and alerts, by code and by words; every one found is shown.
+/// against. Looked for among care plans, consents, alerts and problems, by code and by words; every one found is shown.
 import type { AlertsFragment, ConceptFragment, HeardFragment, ResuscitationFragment } from "../../types/viewer";
 import { Marks } from "../marks";
 import { Conflicts, type Entry, recorded, Said } from "../said";
@@ -21,12 +21,13 @@ interface Decision {
 }
 
 export function Resuscitation({ record }: { record: Partial<ResuscitationFragment & AlertsFragment> }) {
-  const { plans, decisions, flags } = record;
-  const looked = [plans, decisions, flags].filter((section) => section !== undefined);
+  const { plans, decisions, flags, coded } = record;
+  const looked = [plans, decisions, flags, coded].filter((section) => section !== undefined);
   const found = [
     ...(plans ? plans.entries.nodes.map(fromPlan) : []),
     ...(decisions ? decisions.entries.nodes.map(fromConsent) : []),
     ...(flags ? flags.entries.nodes.map(fromFlag) : []),
+    ...(coded ? coded.entries.nodes.map(fromProblem) : []),
   ].filter((one) => one !== null);
   return (
     <section id="resuscitation" class="card" aria-labelledby="resuscitation-title">
@@ -44,7 +45,7 @@ export function Resuscitation({ record }: { record: Partial<ResuscitationFragmen
           <Conflicts entry={one.entry} />
         </div>
       ))}
-      {looked.length < 3 ? <NotYet /> : <Unheard looked={looked} found={found.length > 0} />}
+      {looked.length < 4 ? <NotYet /> : <Unheard looked={looked} found={found.length > 0} />}
     </section>
   );
 }
@@ -64,6 +65,7 @@ function Unheard({ looked, found }: { looked: Looked[]; found: boolean }) {
           No resuscitation decision was found in the sources that answered, which does not say that there is none.
         </p>
       )}
+      <p class="quiet">Looked for among care plans, consents, alerts and problems; not in documents or letters.</p>
       {beyond > 0 && (
         <p class="silence">{count(beyond, "older entry", "older entries")} could not be looked through.</p>
       )}
@@ -119,6 +121,19 @@ function fromFlag(flag: AlertsFragment["flags"]["entries"]["nodes"][number]): De
     words: joined(notes, ". "),
     status: flag.status,
     said: dated(flag),
+  };
+}
+
+function fromProblem(problem: ResuscitationFragment["coded"]["entries"]["nodes"][number]): Decision | null {
+  const notes = problem.notes.map(({ text }) => text);
+  if (!concerns([problem.code], ...notes)) return null;
+  const denied = problem.polarity === "ABSENT" ? "Stated not to be so" : null;
+  return {
+    entry: problem,
+    title: problem.code?.display ?? "Problem",
+    words: joined([denied, problem.clinicalStatus, problem.verificationStatus, ...notes], ". "),
+    status: null,
+    said: `recorded ${recorded(problem)}`,
   };
 }
 

@@ -138,6 +138,7 @@ function Drawn({ pane: one, axis }: { pane: Pane; axis: Axis }) {
         {one.range && <span class="quiet"> (shaded: the reference range {one.range.join(" to ")})</span>}
       </figcaption>
       <div ref={canvas} class="plot" aria-hidden="true" />
+      {one.left && <p class="quiet">{one.left}</p>}
       <p class="reading" aria-hidden="true">
         {words}
       </p>

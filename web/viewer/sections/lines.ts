@@ -36,6 +36,8 @@ export interface Pane {
   range: [number, number] | null;
   /** Marks without a value, at one height. */
   lane: boolean;
+  /** What belongs here and is not drawn, and why; null where everything is. */
+  left: string | null;
 }
 
 export const seconds = (instant: string): number => Date.parse(instant) / 1000;
@@ -86,6 +88,7 @@ export function pane(title: string, series: readonly Series[]): Pane {
     spans: [],
     range: band(series),
     lane: false,
+    left: null, // each series says so in its own words
   };
 }
 
@@ -94,20 +97,35 @@ const UNITS = /^(international )?units?$|^\[?iU\]?$/i;
 export const inUnits = (one: Medicine): boolean =>
   isCourse(one) && !one.enteredInError && one.facts.some(({ dose }) => UNITS.test(dose?.unit ?? dose?.code ?? ""));
 
+const IN_WORDS = /\binsulin\b|\bunits?\b|\biu\b/i;
+
+/** Courses and orders that may be dosed in units, of which no amount can be read: their words must be. */
+const inWords = (one: Medicine): boolean =>
+  isCourse(one) &&
+  !one.enteredInError &&
+  !inUnits(one) &&
+  [one, ...one.facts].some(({ code, dosage }) => IN_WORDS.test(`${code?.display} ${dosage}`));
+
 /** Courses and orders dosed in units, which insulin is: each as long as it is said to have run. */
 export function doses(record: Partial<MedicinesFragment>, now: number): Pane | null {
-  const nodes = record.medications?.entries.nodes.filter(inUnits) ?? [];
-  const spans = nodes.flatMap((one) => {
+  const every = record.medications?.entries.nodes ?? [];
+  const unread = every.filter(inWords);
+  const spans = every.filter(inUnits).flatMap((one) => {
     const stated = one.dose ?? one.facts.map(({ dose }) => dose).find(Boolean);
     const start = one.effective?.start ?? one.when;
-    if (!start || stated?.value == null) return [];
+    if (!start || stated?.value == null) {
+      unread.push(one);
+      return [];
+    }
     const end = one.effective?.end;
     const until = end ? `to ${time(end)}` : "no end stated";
     const words = `${one.code?.display ?? "Not named"}, ${amount(stated)}, from ${time(start)}, ${until}, ${sources(one).join(", ")}`;
     return [{ from: seconds(start.earliest), to: end ? seconds(end.earliest) : now, value: Number(stated.value), words }];
   });
-  return spans.length > 0
-    ? { title: "Medicines dosed in units (insulin)", unit: "units", lines: [], spans, range: null, lane: false }
+  const named = [...new Set(unread.map(({ code, brand }) => code?.display ?? brand ?? "not named"))].join(", ");
+  const left = unread.length > 0 ? `Not drawn: ${unread.length} whose dose or day is stated in words alone or not at all (${named}).` : null;
+  return spans.length > 0 || left
+    ? { title: "Medicines dosed in units (insulin)", unit: "units", lines: [], spans, range: null, lane: false, left }
     : null;
 }
 
@@ -115,9 +133,14 @@ const NO_CONTACT = new Set(["cancelled", "planned", "entered-in-error", "noshow"
 
 /** Contacts that took place. */
 export function contacts(record: Partial<ChartsFragment>): Pane | null {
-  const had = (record.contacts?.entries.nodes ?? []).filter(
-    ({ when, enteredInError, status }) => when && !enteredInError && !NO_CONTACT.has(status ?? ""),
-  );
+  const every = record.contacts?.entries.nodes ?? [];
+  const took = every.filter(({ enteredInError, status }) => !enteredInError && !NO_CONTACT.has(status ?? ""));
+  const had = took.filter(({ when }) => when);
+  const left = [
+    [every.length - took.length, "planned, called off, missed or withdrawn"],
+    [took.length - had.length, "without a day"],
+    [(record.contacts?.totalCount ?? 0) - every.length, "older than the newest thousand"],
+  ].flatMap(([number, why]) => (number ? [`${number} ${why}`] : []));
   const line = had.map((one) => ({
     at: seconds(one.when!.earliest),
     value: 0,
@@ -126,7 +149,9 @@ export function contacts(record: Partial<ChartsFragment>): Pane | null {
     words: `${contact(one) ?? "Contact"}, ${time(one.when)}, ${sources(one).join(", ")}`,
   }));
   line.sort((a, b) => a.at - b.at);
-  return line.length > 0 ? { title: "Contacts", unit: "", lines: [line], spans: [], range: null, lane: true } : null;
+  if (line.length === 0 && left.length === 0) return null;
+  const unseen = left.length > 0 ? `Not drawn: ${left.join("; ")}.` : null;
+  return { title: "Contacts", unit: "", lines: [line], spans: [], range: null, lane: true, left: unseen };
 }
 
 const REASON: Record<Series["excluded"][number]["reason"], string> = {
