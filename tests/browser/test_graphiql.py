@@ -288,12 +288,18 @@ async def test_it_is_worked_with_the_keyboard_alone(page: Browser, paged: Runnin
         await asyncio.to_thread(look)
 
 
-async def test_a_subscription_is_asked_for_as_events(page: Browser, paged: Running) -> None:
+WATCHED = f"""subscription Watched {{ patientUpdates(identifier: {{ value: "{NUMBER}" }}) {{
+  at sections patient {{ identifier {{ value }} }} }} }}"""
+
+
+async def test_a_subscription_is_asked_for_as_events_and_its_first_update_is_painted(
+    page: Browser, paged: Running
+) -> None:
     def look() -> None:
         opened(page, paged.url)
-        ask(page, "subscription Later { nothingYet }")
-        page.find_text(".result-window", "errors")
-        sent = [one for one in page.sent() if "Later" in one.body][-1]
+        ask(page, WATCHED)
+        page.find_text(".result-window", NUMBER)
+        sent = [one for one in page.sent() if "Watched" in one.body][-1]
         assert sent.headers["accept"] == "text/event-stream"
 
     await asyncio.to_thread(look)
