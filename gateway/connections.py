@@ -75,6 +75,13 @@ class _Read(asyncio.Protocol):
 class WebSocket(_Read, WebSocketsSansIOProtocol):
     """A WebSocket whose peer reads. It was counted when it was opened."""
 
+    def handle_ping(self) -> None:
+        """Answers to pings that nobody reads would fill the memory: while there is something unread, none is kept."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
 
 class Http(_Read, HttpToolsProtocol):
     """An HTTP connection of a peer that has not too many, and that sends the head of a request in time."""

@@ -173,7 +173,7 @@ class Conversation:
             fault(problem)
             end = _Close(INTERNAL_ERROR, "Internal server error")
         finally:
-            self._operations.pop(name, None)
+            self._forget(name)
         if end is not None:
             await self._close(end)
 
@@ -190,8 +190,12 @@ class Conversation:
                     await self._send(_message("error", name, _errors_of(sealed)))
                     return
                 await self._send(_message("next", name, sealed.body))
-        self._operations.pop(name, None)  # from `complete` on the client may use the id again
-        await self._send(_message("complete", name))
+        await self._send(_message("complete", name))  # from then on the client may use the id again
+
+    def _forget(self, name: str) -> None:
+        """This task's own entry, and not that of a later operation of the same id."""
+        if self._operations.get(name) is asyncio.current_task():
+            del self._operations[name]
 
     async def _send(self, message: bytes) -> None:
         """Waits for a client that reads slowly; one that does not read at all is cut (`gateway.connections`)."""

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 ASKED_EVERY_S = 1.0
 ANSWERED_WITHIN_S = 2.0
+CUT_AFTER_S = 3.0
+"""An adapter that does not keep to that is cut: one that hangs would hold up every subscription."""
 LOST_AFTER = 3
 """Failures in a row after which whoever watches is shown that the source cannot be heard."""
 UPDATED_EVERY_S = 1.0
@@ -124,8 +126,8 @@ class Updates:
 
     def place(self, watch: Watch, person: str, identifiers: tuple[Identifier, ...]) -> None:
         """Whom it watches. What sources that tell of changes said so far may be older than what is told from now on."""
-        if watch.person == person:
-            return
+        if (watch.person, watch.identifiers) == (person, identifiers):
+            return  # a number that is new is one that answers are kept under, too
         watch.person, watch.identifiers = person, identifiers
         for source in self._telling:
             self._flights.forget(source, identifiers)
@@ -159,7 +161,8 @@ class Updates:
             while self._watches:
                 call = Call(deadline=time.monotonic() + ANSWERED_WITHIN_S, actor=_NOBODY)
                 try:
-                    told = await source.adapter.changes(cursor, call)
+                    async with asyncio.timeout(CUT_AFTER_S):
+                        told = await source.adapter.changes(cursor, call)
                     await self._tell(source, told.subjects)
                 except Exception as problem:
                     failures += 1

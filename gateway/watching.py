@@ -77,6 +77,7 @@ async def _looked_at(
     """The record as it is now, where a source that woke the watch says something new in it."""
     now = await gateway.decide(readable(watched.identifier))
     if now.digest != policy:
+        await gateway.record_refusal(readable(watched.identifier), ErrorCode.ACCESS_DENIED.name)
         raise QueryError(ErrorCode.ACCESS_DENIED, "What this caller may see has changed: subscribe again.")
     causes = {source: cause for source, cause in woken.items() if now.may_ask(source)}
     if not causes:

@@ -6,6 +6,7 @@ What it must say while an answer is not whole, that it keeps no secret, and that
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ KNOWN = {"nested-interactive": ".graphiql-tab"}
 
 MEANT = ("status of 4", "ERR_INCOMPLETE", "favicon.ico")
 """Complaints about the harm that a test does, and about a page of plain text, which cannot name an icon."""
+WORDLESS = re.compile(r"/assets/graphiql-[\w-]+\.js 1:\d+ $")
+"""What Monaco throws, now and then, when an answer is stopped while it colours it: an error without a word in it."""
 
 
 @pytest.fixture
@@ -47,7 +50,8 @@ def page(window: Browser) -> Iterator[Browser]:
     complaints, sent = window.console(), window.sent()
     kept = window.run("return [localStorage.length, document.cookie]")
     window.open("about:blank")
-    assert [line for line in complaints if not any(meant in line for meant in MEANT)] == []
+    complaints = [line for line in complaints if not any(meant in line for meant in MEANT)]
+    assert [line for line in complaints if WORDLESS.search(line) is None] == []
     assert {urlsplit(one.url).hostname for one in sent} <= {"127.0.0.1"}
     assert kept == [0, ""]
 
@@ -234,6 +238,10 @@ async def test_a_token_is_not_kept_unless_somebody_chooses_so_and_then_until_the
         page.find("#enable-persist-headers").click()
         page.press("Escape")
         put()
+        kept = """const [word, done] = arguments;  // a little later, when nothing more was typed
+          const look = () => JSON.stringify({...sessionStorage}).includes(word) ? done(true) : setTimeout(look, 20);
+          look();"""
+        assert page.call("POST", "/execute/async", {"script": kept, "args": [WARD]})
         opened(page, guarded.url)
         assert WARD in editor(page, "request-headers")
         page.find("[aria-label='Open settings dialog']").click()
@@ -301,6 +309,8 @@ async def test_a_subscription_is_asked_for_as_events_and_its_first_update_is_pai
         page.find_text(".result-window", NUMBER)
         sent = [one for one in page.sent() if "Watched" in one.body][-1]
         assert sent.headers["accept"] == "text/event-stream"
+        page.find(".graphiql-execute-button").click()  # Stop: a page that is left in the middle complains
+        state(page, "stopped")
 
     await asyncio.to_thread(look)
 

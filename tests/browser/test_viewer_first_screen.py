@@ -101,7 +101,7 @@ async def test_what_has_arrived_is_painted_before_the_last_source_answers_and_fi
     assert f"{HELD} (has not answered yet)" in before
     assert f"{HELD} (has not answered yet)" in who
     assert "NKDA" not in before, "the held source alone says so"
-    assert f"Says there is none: “NKDA” 5 Feb 2026, 10:05 {HELD}" in after
+    assert f"Says there is none: “NKDA” recorded 5 Feb 2026, 10:05 {HELD}" in after
     assert "has not answered yet" not in after + who_after
 
 

@@ -1,6 +1,7 @@
 """Connections: how many one address may hold, how slowly it may speak and read, and how they end."""
 
 import asyncio
+import gc
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from gateway.connections import WebSocket
 from gateway.serving import bind
 from tests.graphql.conftest import WARD, Running, started
 from tests.graphql.subscribers import events, heard, initialise, say, subscription, websocket
@@ -146,6 +148,31 @@ async def test_a_subscriber_who_does_not_read_is_cut_and_keeps_no_place(
         while "TOO_MANY_AT_ONCE" not in places or places[-1] == "TOO_MANY_AT_ONCE":
             async with events(gateway, subscription("identifier { value }")) as told:
                 places.append(code(await anext(told)))
+
+
+async def test_pings_whose_answers_nobody_reads_fill_no_memory(gateway: Running) -> None:
+    address = gateway.url.removeprefix("http://")
+    hello = (
+        f"GET /graphql HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+    )
+    ping = bytes([0x89, 0x80 | 125]) + bytes(4) + b"x" * 125
+
+    def flood() -> None:
+        host, _, port = address.partition(":")
+        with socket.create_connection((host, int(port)), timeout=CEILING_S) as peer:
+            peer.sendall(hello.encode())
+            peer.recv(100)
+            for _ in range(400):
+                peer.sendall(ping * 500)
+            held.append(
+                max(one.transport.get_write_buffer_size() for one in gc.get_objects() if type(one) is WebSocket)
+            )
+
+    held: list[int] = []
+    await asyncio.to_thread(flood)
+    assert 0 < held[0] < 2_000_000, "26 MB were sent"
 
 
 async def test_when_the_gateway_ends_so_do_subscriptions(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ export function App() {
     (history.state as Identifier | null) ?? fromFragment(),
   );
   useEffect(() => {
-    const back = (event: PopStateEvent) => setIdentifier(event.state as Identifier | null);
+    const back = (event: PopStateEvent) => setIdentifier((event.state as Identifier | null) ?? fromFragment());
     addEventListener("popstate", back);
     return () => removeEventListener("popstate", back);
   }, []);

@@ -49,12 +49,23 @@ export interface Identifier {
   value: string;
 }
 
-/** Whose record is on the screen, which asking it is, and whether parts of the answer are still to come. */
-export const Asked = createContext<{ identifier: Identifier; turn: number; waiting: boolean }>({
+/** Whose record is on the screen, which asking it is, whether parts of it are still to come, and what time it is. */
+export const Asked = createContext<{ identifier: Identifier; turn: number; waiting: boolean; now: Date }>({
   identifier: { value: "" },
   turn: 0,
   waiting: false,
+  now: new Date(),
 });
+
+/** The time, to the minute: "3 hours ago" must not stand still on a page that is left open. */
+export function useNow(): Date {
+  const [now, setNow] = useState(() => new Date());
+  useEffect(() => {
+    const minute = setInterval(() => setNow(new Date()), 60_000);
+    return () => clearInterval(minute);
+  }, []);
+  return now;
+}
 
 interface Connection {
   entries: { nodes: readonly unknown[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };

@@ -2,7 +2,7 @@
 /// sources differ.
 import type { CautionCode } from "../types/sherwood";
 import type { SaidFragment } from "../types/viewer";
-import { sentence } from "./words";
+import { joined, sentence } from "./words";
 
 const CAUTION: Record<CautionCode, string> = {
   DEGRADED: "Code lost in a transfer",
@@ -51,5 +51,7 @@ function plain(value: unknown): string {
   const shape = value as { [field: string]: unknown };
   if ("codings" in shape) return plain(shape.display);
   if ("precision" in shape) return plain(shape.value);
+  if ("unit" in shape && shape.value != null && Number.isFinite(Number(shape.value)))
+    return joined([plain(shape.comparator), String(Number(shape.value)), plain(shape.unit ?? shape.code).replace(/s$/, "")], " ");
   return Object.values(shape).map(plain).join(" ").trim();
 }

@@ -11,7 +11,7 @@ interface Props {
 }
 
 export function Pager({ title, pages, shown, total }: Props) {
-  if (!pages.previous && !pages.next && shown >= total) return null;
+  if (!pages.busy && !pages.failed && !pages.previous && !pages.next && shown >= total) return null;
   return (
     <nav class="pager" aria-label={`${title}, pages`}>
       <button disabled={!pages.previous} onClick={pages.previous}>

@@ -1,7 +1,7 @@
 /// One person's record: one query, whose parts are painted as they arrive.
 import { useEffect, useState } from "preact/hooks";
 import type * as T from "../types/viewer";
-import { type Answer, Asked, type Identifier, useQuery } from "./client";
+import { type Answer, Asked, type Identifier, useNow, useQuery } from "./client";
 import alerts from "./documents/alerts.graphql?raw";
 import allergies from "./documents/allergies.graphql?raw";
 import members from "./documents/care-team-members.graphql?raw";
@@ -71,6 +71,7 @@ interface Parts {
 
 export function Record({ identifier, leave }: { identifier: Identifier; leave: () => void }) {
   const [turn, setTurn] = useState(0);
+  const now = useNow();
   const answer = useQuery<Parts>(DOCUMENT, { identifier }, turn);
   const { data, error, waiting } = answer;
   const refused = !waiting && data?.patient === null;
@@ -78,7 +79,7 @@ export function Record({ identifier, leave }: { identifier: Identifier; leave: (
   const wrong = failure(error, waiting ? [] : data?.patient ? ["patient"] : ["patient", "now"]); // what was early may mend
   const again = () => setTurn(turn + 1);
   return (
-    <Asked.Provider value={{ identifier, turn, waiting }}>
+    <Asked.Provider value={{ identifier, turn, waiting, now }}>
       <Head leave={leave} again={again} progress={progressOf(answer)} waiting={waiting} turn={turn} />
       <main id="main" tabIndex={-1} aria-busy={waiting}>
         {wrong && <Problem {...wrong} />}

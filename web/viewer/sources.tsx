@@ -1,6 +1,8 @@
 /// Which sources answered, how old each answer is, and why it was decided that their record is this person's.
 import type { SourceState } from "../types/sherwood";
 import type { LinksFragment, SourcesFragment } from "../types/viewer";
+import { useContext } from "preact/hooks";
+import { Asked } from "./client";
 import { evidence } from "./evidence";
 import { isUnheard, state, whoWasNotHeard } from "./silence";
 import { ago, joined, sentence, time, wall } from "./words";
@@ -23,20 +25,24 @@ export function Completeness({ sources }: { sources: SourcesFragment["sources"] 
   if (!sources) return null;
   const heard = sources.filter((source) => !isUnheard(source)).length;
   const missing = whoWasNotHeard(sources);
+  const late = sources.some(({ completeFrom }) => completeFrom);
   const strangers = sources.filter(({ code }) => code === "PATIENT_NOT_FOUND").length;
   return (
-    <p id="completeness" class={missing ? "completeness silence" : "completeness"}>
+    <p id="completeness" class={missing || late ? "completeness silence" : "completeness"}>
       <strong>
         {heard} of {sources.length} sources answered completely.
       </strong>
       {strangers > 0 && ` ${strangers} of them ${strangers === 1 ? "does" : "do"} not know this person.`}
       {missing && ` Not complete: ${missing}.`}
+      {sources
+        .filter(({ completeFrom }) => completeFrom)
+        .map(({ source, completeFrom }) => ` ${source.name} knows only what came since ${time(completeFrom)}: older may be missing.`)}
     </p>
   );
 }
 
 export function Sources({ record }: { record: Partial<SourcesFragment & LinksFragment> }) {
-  const now = new Date();
+  const { now } = useContext(Asked);
   return (
     <section id="sources" class="card" aria-labelledby="sources-title">
       <h2 id="sources-title">Sources</h2>

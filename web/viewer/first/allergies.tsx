@@ -20,15 +20,15 @@ export function Allergies({ record }: { record: Partial<AllergiesFragment> }) {
         {entries.map((entry) => (
           <li
             key={entry.id}
-            class={entry.enteredInError ? "withdrawn" : entry.polarity === "ABSENT" ? "denial" : undefined}
+            class={entry.enteredInError ? "withdrawn" : isDenied(entry) ? "denial" : undefined}
           >
             <p>
               <strong>{named(entry)}</strong> <Marks entry={entry} />
-              {entry.criticality === "high" && <span class="tag red">High risk</span>}
+              {entry.criticality === "high" && !isDenied(entry) && <span class="tag red">High risk</span>}
               {entry.clinicalStatus && entry.clinicalStatus !== "active" && (
                 <span class="tag grey">{sentence(entry.clinicalStatus)}</span>
               )}
-              <span class="quiet">{joined([reaction(entry), certainty(entry), recorded(entry)])}</span>{" "}
+              <span class="quiet">{joined([reaction(entry), certainty(entry), written(entry)])}</span>{" "}
               <Said entry={entry} label={named(entry)} />
             </p>
             <Disputed entry={entry} />
@@ -47,8 +47,15 @@ function rank({ enteredInError, polarity, clinicalStatus, verificationStatus, cr
   return criticality === "high" ? 1 : 2;
 }
 
-function named({ code, polarity }: Allergy): string {
+const isDenied = ({ polarity, verificationStatus }: Allergy): boolean =>
+  polarity === "ABSENT" || verificationStatus === "refuted";
+
+/** A date of writing, not of a reaction. */
+const written = (entry: Allergy): string => `${entry.facts.length > 1 ? "last recorded" : "recorded"} ${recorded(entry)}`;
+
+function named({ code, polarity, verificationStatus }: Allergy): string {
   const display = code?.display ?? "Substance not named";
+  if (polarity !== "ABSENT" && verificationStatus === "refuted") return `Ruled out: ${display}`;
   return polarity === "ABSENT" ? `Says there is none: “${display}”` : display;
 }
 

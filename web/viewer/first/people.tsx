@@ -20,6 +20,7 @@ export function NextOfKin({ record }: { record: Partial<KinFragment> }) {
         <div key={people[0]!.id}>
           <p>
             <strong>{spoken(people[0]!.names[0])}</strong>, {relationship(people)}
+            {people.every(({ active }) => active === false) && <span class="tag grey">No longer active</span>}
             {ways(people).map((way) => (
               <span key={way.value}>
                 {" "}

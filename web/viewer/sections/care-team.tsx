@@ -21,7 +21,7 @@ export function CareTeam({ record }: { record: Partial<CareTeamMembersFragment> 
         <p class="silence">The sources that answered name nobody, which does not say that nobody is.</p>
       )}
       {unheard.length > 0 && (
-        <p class="silence">There may be more, or a later contact: {unheard.join(", ")} did not answer completely.</p>
+        <p class="silence">There may be more, or a later contact: {unheard.join(", ")} did not answer completely, or knows nothing older.</p>
       )}
       {shown.length > 0 && (
         <table>

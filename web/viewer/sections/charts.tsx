@@ -84,7 +84,8 @@ const DAY = 86_400;
 function Stack({ group }: { group: Group }) {
   const axis = useMemo(() => {
     const sources = [...new Set(group.panes.flatMap(({ lines }) => lines.flat().map(({ source }) => source)))];
-    const times = group.panes.filter(({ lane }) => !lane).flatMap(({ lines }) => lines.flat().map(({ at }) => at));
+    const measured = group.panes.filter(({ lane }) => !lane);
+    const times = measured.flatMap(({ lines, spans }) => [...lines.flat().map(({ at }) => at), ...spans.flatMap(({ from, to }) => [from, to])]);
     const [first, last] = times.length > 0 ? [Math.min(...times), Math.max(...times)] : [0, 0];
     const edge = Math.max((last - first) * 0.03, 7 * DAY);
     return new Axis(sources, [first - edge, last + edge]);

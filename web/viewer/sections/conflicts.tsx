@@ -93,11 +93,12 @@ const called = (entry: Named): string | undefined => entry.name?.display ?? entr
 function disputes(record: Partial<ConflictsFragment>): Dispute[] {
   const found = new Map<string, Dispute>();
   const take = (section: string, entries: Named[]) => {
-    const stated = new Map(entries.flatMap((entry) => entry.facts.map(({ id }) => [id, entry] as const)));
+    const stated = new Map(entries.flatMap((entry) => entry.facts.map((fact) => [fact.id, { entry, fact }] as const)));
     const about = (factId: string, title: string | undefined): string => {
-      const entry = stated.get(factId);
+      const { entry, fact } = stated.get(factId) ?? {};
+      const recorded = fact?.provenance.recorded;
       const other = entry && called(entry);
-      return entry ? [other !== title && `of “${other ?? "not named"}”`, time(entry.when)].filter(Boolean).join(", ") : "";
+      return entry ? [other !== title && `of “${other ?? "not named"}”`, recorded && `recorded ${time(recorded)}`].filter(Boolean).join(", ") : "";
     };
     for (const entry of entries) {
       const name = called(entry);

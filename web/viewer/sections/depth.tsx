@@ -28,7 +28,7 @@ export function Depth({ record }: { record: Partial<DepthFragments & T.SourcesFr
       <Discrepancies record={record} sources={record.sources} />
       <Charts record={record} />
       <Results record={record} />
-      <Transfers record={record} />
+      <Transfers record={record} sources={record.sources} />
       <Timeline record={record} sources={record.sources} />
     </>
   );

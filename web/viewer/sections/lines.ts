@@ -1,8 +1,9 @@
 /// What is drawn: the gateway's series as points by source, bounds and ranges. It computes nothing about the patient.
 import type { ChartsFragment, MedicinesFragment } from "../../types/viewer";
+import { whoWasNotHeard } from "../silence";
 import { time } from "../words";
 import { amount } from "./amounts";
-import { type Medicine, isCourse } from "./courses";
+import { type Medicine, isCourse, isOver } from "./courses";
 import { contact } from "./what";
 import { grouped } from "./grouped";
 
@@ -118,16 +119,28 @@ export function doses(record: Partial<MedicinesFragment>, now: number): Pane | n
       return [];
     }
     const end = one.effective?.end;
+    if (!end && isOver(one)) {
+      unread.push(one); // it has ended, and nobody says when
+      return [];
+    }
     const until = end ? `to ${time(end)}` : "no end stated";
-    const words = `${one.code?.display ?? "Not named"}, ${amount(stated)}, from ${time(start)}, ${until}, ${sources(one).join(", ")}`;
+    const words = `${one.code?.display ?? "Not named"}, ${amount(stated)}, ${one.status ?? "status not stated"}, from ${time(start)}, ${until}, ${sources(one).join(", ")}`;
     return [{ from: seconds(start.earliest), to: end ? seconds(end.earliest) : now, value: Number(stated.value), words }];
   });
   const named = [...new Set(unread.map(({ code, brand }) => code?.display ?? brand ?? "not named"))].join(", ");
-  const left = unread.length > 0 ? `Not drawn: ${unread.length} whose dose or day is stated in words alone or not at all (${named}).` : null;
+  const left = unread.length > 0 ? `Not drawn: ${unread.length} whose dose, or first or last day, is stated in words alone or not at all (${named}).` : null;
+  const heard = unheard(record.medications?.sources);
   return spans.length > 0 || left
-    ? { title: "Medicines dosed in units (insulin)", unit: "units", lines: [], spans, range: null, lane: false, left }
+    ? { title: "Medicines dosed in units (insulin)", unit: "units", lines: [], spans, range: null, lane: false, left: together(left, heard) }
     : null;
 }
+
+const unheard = (sources: Parameters<typeof whoWasNotHeard>[0] | undefined): string | null => {
+  const missing = whoWasNotHeard(sources ?? []);
+  return missing ? `Not complete: ${missing}.` : null;
+};
+
+const together = (...said: (string | null)[]): string | null => said.filter((one) => one !== null).join(" ") || null;
 
 const NO_CONTACT = new Set(["cancelled", "planned", "entered-in-error", "noshow"]);
 
@@ -150,7 +163,7 @@ export function contacts(record: Partial<ChartsFragment>): Pane | null {
   }));
   line.sort((a, b) => a.at - b.at);
   if (line.length === 0 && left.length === 0) return null;
-  const unseen = left.length > 0 ? `Not drawn: ${left.join("; ")}.` : null;
+  const unseen = together(left.length > 0 ? `Not drawn: ${left.join("; ")}.` : null, unheard(record.contacts?.sources));
   return { title: "Contacts", unit: "", lines: [line], spans: [], range: null, lane: true, left: unseen };
 }
 

@@ -1,7 +1,8 @@
 /// Medicines side by side: what each source says of the same medicine, and when it was last issued, dispensed and given.
 /// Authorised is not taken, and neither is supplied: only a dose given or the patient's own word answers "when?".
-import { useMemo, useState } from "preact/hooks";
+import { useContext, useMemo, useState } from "preact/hooks";
 import type { EventFragment, MedicinesFragment } from "../../types/viewer";
+import { Asked } from "../client";
 import { Marks } from "../marks";
 import { Pager, useSlices } from "../pager";
 import { Said } from "../said";
@@ -46,7 +47,7 @@ export function Medicines({ record }: { record: Partial<MedicinesFragment> }) {
 }
 
 function Shown({ courses: shown }: { courses: readonly Course[] }) {
-  const now = new Date();
+  const { now } = useContext(Asked);
   const groups = [...grouped(shown, ({ standing }) => standing)];
   return (
     <>
@@ -184,11 +185,17 @@ function Version({ one, source, named }: { one: Medicine; source: string; named:
         {!often && !fact.dosage && "No dose stated"}
       </p>
       <p class="quiet">
-        {fact.effective?.start ? `From ${time(fact.effective.start)}` : time(one.when)}
+        {fact.effective?.start ? `From ${time(fact.effective.start)}` : writtenDown(one, source)}
         {fact.effective?.end && ` to ${time(fact.effective.end)}`}
       </p>
     </div>
   );
+}
+
+/** When this source wrote it down, and no other's date; it may state none. */
+function writtenDown({ provenance }: Medicine, source: string): string {
+  const at = provenance.find((from) => from.source.id === source)?.recorded;
+  return at ? `Recorded ${time(at)}` : "No date stated";
 }
 
 /** Every entry behind it, each open to who said it; made when asked for. */

@@ -25,17 +25,19 @@ export function useChosenPages<Part>({ document, chosen, first, take, at }: Want
   const variables = moved ? { identifier, ...chosen, after } : null;
   const { data, waiting } = useQuery<{ patient: never }>(document, variables, turn);
   const here = turned.at(-1)?.before ?? 0;
-  const kept = useRef({ part: first, before: 0 }); // the page before stays until the next has come
-  if (!moved) kept.current = { part: first, before: 0 };
-  else if (data?.patient && !waiting) kept.current = { part: take(data.patient), before: here };
-  const { part, before } = kept.current;
+  const kept = useRef({ key, part: first, before: 0 }); // the page before stays until the next has come
+  if (!moved) kept.current = { key, part: first, before: 0 };
+  else if (data?.patient && !waiting) kept.current = { key, part: take(data.patient), before: here };
+  const failed = moved && !waiting && !data?.patient;
+  // What was chosen before is not shown under what is chosen now, when that did not arrive.
+  const { part, before } = failed && kept.current.key !== key ? { part: undefined, before: 0 } : kept.current;
   const { shown, end } = part === undefined ? { shown: 0, end: null } : at(part);
   return [
     part,
     {
       before,
       busy: moved && waiting,
-      failed: moved && !waiting && !data?.patient,
+      failed,
       ...(turned.length > 0 && { previous: () => setPlace({ key, turned: turned.slice(0, -1) }) }),
       ...(end && { next: () => setPlace({ key, turned: [...turned, { after: end, before: before + shown }] }) }),
     },

@@ -11,10 +11,12 @@ const HOUR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", 
 const A_DAY = 86_400;
 const GAP = 7; // pixels: how near the cursor must be
 
+let made = 0;
+
 /** Panes that move together: the same window of time, and the same shape for the same source. */
 export class Axis {
   private readonly plots = new Set<uPlot>();
-  readonly key = `time-${crypto.randomUUID()}`;
+  readonly key = `time-${made++}`;
   moving = false;
 
   constructor(

@@ -68,7 +68,7 @@ export function Results({ record }: Props) {
           </select>
         </label>
       </form>
-      {asked && section && (
+      {asked && section && !pages.busy && !pages.failed && (
         <p>
           {section.totalCount} of {all} results are chosen.
         </p>

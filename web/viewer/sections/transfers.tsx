@@ -3,18 +3,19 @@ import type { TransfersFragment } from "../../types/viewer";
 import { Pager, useSlices } from "../pager";
 import { Said } from "../said";
 import { time } from "../words";
-import { Part } from "./part";
+import { type Heard, Part, Unheard } from "./part";
 import { detail, kind, name } from "./what";
 
 type Transfer = TransfersFragment["transfersOfCare"][number];
 
 const KIND = { REFERRAL: "Referral", DISCHARGE: "Discharge" } as const;
 
-export function Transfers({ record }: { record: Partial<TransfersFragment> }) {
+export function Transfers({ record, sources }: { record: Partial<TransfersFragment>; sources: Heard | undefined }) {
   const all = record.transfersOfCare;
   const [shown, pages] = useSlices(all ?? [], 6);
   return (
     <Part title="Referrals and discharges" id="transfers" arrived={all !== undefined} count={all?.length}>
+      <Unheard sources={sources} />
       {all?.length === 0 && <p class="silence">No referral and no discharge was found in the sources that answered.</p>}
       <ul role="list" class="rows">
         {shown.map((transfer) => (
