@@ -46,6 +46,8 @@ class Watch:
         self.purpose = purpose
         self.person: str | None = None
         self.identifiers: tuple[Identifier, ...] = ()
+        self.decided: object = None
+        """What was decided of the person when they were last shown."""
         self._registry = registry
         self._changed: dict[str, UpdateCause] = {}
         self._bell = asyncio.Event()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from gateway.access import Policy
 from gateway.aside import MANY_FACTS, aside
 from gateway.gathering import Gathering
 from gateway.refusals import readable, said_aloud
@@ -48,15 +49,16 @@ async def begin(gateway: "RequestGateway", watch: Watch, watched: Watched) -> As
         await gateway.service.updates.following()
         view = await gateway.view(watched)
         gateway.service.updates.place(watch, view.person, view.reference.identifiers)
-    return _updates(gateway, watch, watched, policy.digest, view)
+    return _updates(gateway, watch, watched, policy, view)
 
 
 async def _updates(
-    gateway: "RequestGateway", watch: Watch, watched: Watched, policy: str, view: Gathering
+    gateway: "RequestGateway", watch: Watch, watched: Watched, policy: Policy, view: Gathering
 ) -> AsyncIterator[PatientUpdate]:
     """Raises QueryError, and NotAuthenticated."""
     with said_aloud():
         seen = await _seen(view, watched.types)
+        watch.decided = await _decided(gateway, watch, policy)
     yield PatientUpdate(at=gateway.service.clock(), changes=(), patient=view)
     while True:
         woken = await watch.changed()
@@ -65,7 +67,7 @@ async def _updates(
             return
         gateway.authenticate_again()
         with said_aloud():
-            found = await _looked_at(gateway, watch, watched, policy, woken, seen)
+            found = await _looked_at(gateway, watch, watched, policy.digest, woken, seen)
         if found is not None:
             update, seen = found
             yield update
@@ -80,20 +82,35 @@ async def _looked_at(
         await gateway.record_refusal(readable(watched.identifier), ErrorCode.ACCESS_DENIED.name)
         raise QueryError(ErrorCode.ACCESS_DENIED, "What this caller may see has changed: subscribe again.")
     causes = {source: cause for source, cause in woken.items() if now.may_ask(source)}
-    if not causes:
-        return None
-    part = await gateway.view(watched, only=frozenset(causes))
-    if not _differences(await _seen(part, watched.types), seen):
-        return None
-    gateway.renew()
+    if watch.decided == await _decided(gateway, watch, now):
+        if not causes:
+            return None
+        part = await gateway.view(watched, only=frozenset(causes))
+        if not _differences(await _seen(part, watched.types), seen):
+            return None
+        gateway.renew()
     view = await gateway.view(watched)
     gateway.service.updates.place(watch, view.person, view.reference.identifiers)
     told = await _seen(view, watched.types)
+    watch.decided = await _decided(gateway, watch, now)  # once everything was heard: hearing it decides, too
     changes = tuple(
         RecordChange(source=source, cause=causes.get(source.id, UpdateCause.ASKED_AGAIN), types=types)
         for source, types in _differences(told, seen).items()
     )
-    return PatientUpdate(at=gateway.service.clock(), changes=changes, patient=view), told
+    return (PatientUpdate(at=gateway.service.clock(), changes=changes, patient=view), told) if changes else None
+
+
+async def _decided(gateway: "RequestGateway", watch: Watch, policy: Policy) -> object:
+    """What was decided of the person so far, here or in another process: who they are, and which records are theirs.
+
+    Only of sources that this viewer may know of: a decision about another must not make the gateway look again.
+    """
+    crossref = gateway.service.crossref
+    person = await crossref.person_for(watch.identifiers[0])
+    if person is None:
+        return None
+    newest = max((x.seq for x in await crossref.links(person) if policy.may_ask(x.source)), default=0)
+    return person, newest, await crossref.is_restricted(person)
 
 
 def _differences(told: Seen, seen: Seen) -> dict[SourceRef, tuple[str, ...]]:

@@ -11,6 +11,7 @@ import pytest
 from msgspec import structs
 
 from adapters.sdk import NHS_NUMBER
+from gateway import updates as updates_of_people
 from gateway.access import Grant, StaticTokens
 from gateway.audit import frame_hash
 from gateway.config import AUDIT_FILE
@@ -181,6 +182,22 @@ async def test_a_record_that_is_unlinked_leaves_and_brings_no_update_after(gatew
             await asyncio.sleep(0.05)
         gateway.service.updates.end()
         assert [update async for update in told] == []
+
+
+async def test_a_record_that_is_unlinked_leaves_though_no_source_says_anything_new(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updates_of_people, "LOOKED_AT_EVERY_S", 0.2)
+    await gateway.record("observations { totalCount }")
+    person = await gateway.service.crossref.person_for(Identifier(system=NHS_NUMBER, value=MICHAEL)) or ""
+    async with asyncio.timeout(CEILING_S), updates(gateway) as told:
+        first = await anext(told)
+        await gateway.service.crossref.unlink(
+            "lab", f"Patient/{MICHAEL_THERE}", person, by="r.hale", reason="another's record"
+        )
+        second = await anext(told)
+        assert len(values(second)) < len(values(first))
+        assert [change["source"]["id"] for change in second["changes"]] == ["lab"]
 
 
 async def test_what_comes_while_an_update_is_made_is_one_update(tmp_path: Path) -> None:
