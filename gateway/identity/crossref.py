@@ -18,7 +18,7 @@ from typing import TypeVar
 from adapters.sdk.durable import Database, Script, Statement, StoreUnavailable
 from adapters.sdk.durable.server import Server
 from adapters.sdk.durable.sqlite import SmallSqliteDatabase
-from gateway.identity import statements
+from gateway.identity import joining, statements
 from gateway.identity.ledger import Event, EventKind, Link, Proposal, Standing, StewardNeeded
 from schema.model.values import Identifier
 
@@ -177,13 +177,15 @@ class CrossReference:
         was known under one of them is this same person from now on, with every decision that stood for that number; a
         block outlives that. Where both had decisions, stewards are told (`JOINED`). A number of `others` is taken
         from whoever has another current number in a system that is stated here: they are two people, and stay two.
+        A number that was once said to be replaced, and is now current without the one that replaced it, is another
+        person's from then on: nothing is linked to them but what is found anew, and every block stands for both.
         `restricted`: whether the authority restricts the person; null when it was not heard.
         """
         current = (identifier, *others)
         known = await self._read(statements.known_just_so(current, superseded, restricted))
         if known is not None:
             return known
-        return await self._write(statements.ensure_person(current, superseded, restricted, self._now()))
+        return await self._write(joining.ensure_person(current, superseded, restricted, self._now()))
 
     async def record(self, proposals: Sequence[Proposal]) -> tuple[Link | None, ...]:
         """Keep what the gateway found by itself: linked when certain, present when probable, held when possible.

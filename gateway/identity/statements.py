@@ -6,7 +6,6 @@ it, after every decision before it: of two gateways that decide about one record
 what the first has decided.
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -247,50 +246,6 @@ def waiting(
 # --- deciding ---------------------------------------------------------------------------------------------------------
 
 
-def ensure_person(
-    current: Sequence[Identifier], superseded: Sequence[Identifier], restricted: bool | None, at: datetime
-) -> Script[str]:
-    """As `CrossReference.ensure_person`; the first of `current` is the number that says who it is."""
-    identifier, *others = current
-    known: dict[Identifier, str | None] = {}
-    for each in (*current, *superseded):
-        known[each] = yield from person_for(each)
-    same = [known[each] for each in (identifier, *superseded)]
-    for each in others:
-        same += [] if (yield from _is_anothers(known[each], current, superseded)) else [known[each]]
-    person, *ended = dict.fromkeys(filter(None, same)) or (uuid.uuid4().hex,)
-    for earlier in ended:
-        yield from _add(EventKind.SUPERSEDE, person, at, evidence=(earlier,), rules=UNION)
-    for number in current:
-        rows = yield Statement(
-            "SELECT 1 FROM identifiers WHERE system = $1 AND value = $2 AND person = $3 AND current = 1",
-            (number.system, number.value, person),
-        )
-        if not rows:
-            yield from _add(EventKind.OBSERVE, person, at, identifier=number, current=True)
-    for number in superseded:
-        if known[number] is None:
-            yield from _add(EventKind.OBSERVE, person, at, identifier=number, current=False)
-    if restricted is not None and restricted is not (yield from is_restricted(person)):
-        yield from _add(EventKind.RESTRICT if restricted else EventKind.UNRESTRICT, person, at)
-    return person
-
-
-def _is_anothers(person: str | None, current: Sequence[Identifier], superseded: Sequence[Identifier]) -> Script[bool]:
-    """Whether whoever has one of these numbers has another current one than is stated: then they are two people."""
-    if person is None:
-        return False
-    stated = {one.system: one.value for one in current}
-    earlier = {(one.system, one.value) for one in superseded}
-    known = yield from identifiers(person)
-    return any(
-        one.type != SUPERSEDED
-        and stated.get(one.system, one.value) != one.value
-        and (one.system, one.value) not in earlier
-        for one in known
-    )
-
-
 def follow_ended(at: datetime) -> Script[None]:
     """What was written about persons who had ended by then is theirs who they turned out to be."""
     rows = yield Statement(
@@ -300,7 +255,7 @@ def follow_ended(at: datetime) -> Script[None]:
     for (ended,) in rows:
         person = yield from _goes_on(ended)
         if person is not None:
-            yield from _add(EventKind.SUPERSEDE, person, at, evidence=(ended,), rules=UNION)
+            yield from add(EventKind.SUPERSEDE, person, at, evidence=(ended,), rules=UNION)
 
 
 def record(proposals: Iterable[Proposal], at: datetime) -> Script[tuple[Link | None, ...]]:
@@ -318,7 +273,7 @@ def record(proposals: Iterable[Proposal], at: datetime) -> Script[tuple[Link | N
             kind = None
         if kind is not None:
             pair = (one.source, one.local_id)
-            yield from _add(kind, one.person, at, pair, evidence=one.evidence, rules=one.rules)
+            yield from add(kind, one.person, at, pair, evidence=one.evidence, rules=one.rules)
             here = yield from _one(one.source, one.local_id, one.person)
         kept.append(here)
     return tuple(kept)
@@ -338,14 +293,14 @@ def decide(
     if kind is EventKind.LINK and (yield from _held_elsewhere(source, local_id, person)):
         raise LinkConflict("this record is linked to another person: unlink it there first")
     evidence = (RESTRICTED,) if restricted else ()
-    yield from _add(kind, person, at, (source, local_id), evidence=evidence, by=by, reason=reason)
+    yield from add(kind, person, at, (source, local_id), evidence=evidence, by=by, reason=reason)
     link = yield from _one(source, local_id, person)
     if link is None:
         raise StoreUnavailable("the decision was not kept")
     return link, before.status if before is not None else None
 
 
-def _add(
+def add(
     kind: EventKind,
     person: str,
     at: datetime,

@@ -83,6 +83,29 @@ async def test_a_steward_is_told_when_two_who_both_had_records_are_one_until_one
     assert await waiting(table) == []
 
 
+async def test_two_whom_the_authority_took_for_one_are_two_again_once_it_takes_that_back(table: CrossReference) -> None:
+    other = number(OTHER)
+    hers = await table.ensure_person(other, restricted=False)
+    await table.record([proposal(hers, "hers")])
+    one = await table.ensure_person(other, (number(),), restricted=False)
+    await table.link("lab", "of his number", one, by="J. Steward")
+    await table.unlink("gp", "nobody's", one, by="J. Steward", reason="a stranger's")
+    his = await table.ensure_person(number(), restricted=False)
+    assert his != one == hers == await table.person_for(other)
+    assert [i.value for i in await table.identifiers(one)] == [other.value], "his number is none of hers any more"
+    assert [(link.local_id, link.status, link.decided_by) for link in await table.links(his)] == [
+        ("nobody's", Standing.BLOCKED, "J. Steward")
+    ], "nothing of hers is his; what was kept from both is kept from each"
+    before = await table.events()
+    assert await table.ensure_person(number(), restricted=False) == his
+    assert await table.events() == before, "known just so"
+
+
+async def test_a_number_that_is_stated_again_while_the_authority_is_silent_parts_nobody(table: CrossReference) -> None:
+    one = await table.ensure_person(number(OTHER), (number(),), restricted=False)
+    assert await table.ensure_person(number()) == one
+
+
 async def test_an_ordinary_new_number_troubles_no_steward(table: CrossReference) -> None:
     earlier = await table.ensure_person(number(EARLIER))
     await table.record([proposal(earlier)])
