@@ -83,6 +83,11 @@ def choose(page: Browser, label: str, value: str) -> None:
 def pages(page: Browser, title: str, css: str) -> list[list[str]]:
     """What every page of a section lists, from the first to the last."""
     found = []
+    arrived = f"""const done = arguments[arguments.length - 1]; {SECTION}
+      const look = () => part.querySelector("nav [role=status]")?.innerText.startsWith("Asking")
+        ? requestAnimationFrame(look) : done(true);
+      look();"""
+    page.call("POST", "/execute/async", {"script": arrived, "args": [title]})
     while True:
         before = page.run(f"{SECTION} return part.querySelector('nav [role=status]')?.innerText ?? ''", title)
         found.append(items(page, title, css))

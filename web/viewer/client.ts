@@ -28,19 +28,20 @@ export interface Answer<Data> {
 
 /** Asks when the document or a variable changes, and again when `turn` does; null asks nothing. */
 export function useQuery<Data>(document: string, variables: object | null, turn = 0): Answer<Data> {
-  const [answer, setAnswer] = useState<Answer<Data>>({ waiting: variables !== null });
-  const asked = JSON.stringify(variables);
+  const asked = variables && JSON.stringify([variables, turn]);
+  const [answer, setAnswer] = useState<Answer<Data> & { asked: string | null }>({ asked, waiting: asked !== null });
   useEffect(() => {
-    if (variables === null) return setAnswer({ waiting: false });
-    setAnswer({ waiting: true });
+    setAnswer({ asked, waiting: asked !== null });
+    if (variables === null) return;
     const { unsubscribe } = client
       .query(document, variables)
       .subscribe((result: OperationResult<Data>) =>
-        setAnswer({ data: result.data, error: result.error, waiting: result.hasNext }),
+        setAnswer({ asked, data: result.data, error: result.error, waiting: result.hasNext }),
       );
     return unsubscribe;
-  }, [document, asked, turn]);
-  return answer;
+  }, [document, asked]);
+  // Until the effect has run, what is here answers an earlier question: not for a moment is it shown as the answer to this.
+  return answer.asked === asked ? answer : { waiting: asked !== null };
 }
 
 /** By what a person is asked for; the NHS number where `system` is left out. */
