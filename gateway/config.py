@@ -5,9 +5,9 @@ TOML and not YAML: YAML reads `NO` as false and `12:30` as 750.
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -36,6 +36,7 @@ class ConfigError(Exception):
     """The configuration is wrong; the message names the place and says what to write."""
 
 
+T = TypeVar("T")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -55,15 +56,18 @@ def _zone(value: object) -> ZoneInfo:
         raise ValueError('a timezone is an IANA name such as "Europe/London"') from None
 
 
-def _reference(value: object, read: Callable[[object], Secret]) -> Secret:
+def _told(value: object, read: Callable[[object], T]) -> T:
+    """What is wrong with a secret, as a mistake whose line is named."""
     try:
         return read(value)
     except SettingsError as problem:
         raise ValueError(str(problem)) from None
 
 
-SecretReference = Annotated[Secret, WrapValidator(_reference)]
+SecretReference = Annotated[Secret, WrapValidator(_told)]
 """`env:NAME` or `file:path`."""
+AuthTable = Annotated[Auth, WrapValidator(_told)]
+"""How the gateway proves who it is."""
 DurationS = Annotated[float, BeforeValidator(seconds)]
 """A duration in seconds, written as text with a unit."""
 Timezone = Annotated[ZoneInfo, BeforeValidator(_zone)]
@@ -207,7 +211,7 @@ class SourceTable(_Table):
     """True when every NHS number of this source is known to have been traced with the authority."""
     forbids_restricted: bool = False
     """True when it may not be asked about a restricted (S-flagged) person; of some kinds that is always so."""
-    auth: Auth | None = None
+    auth: AuthTable | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -229,7 +233,7 @@ class TerminologyServerTable(_Table):
 
     base_url: str | None = None
     """Where its FHIR API begins; without it nobody is asked."""
-    auth: Auth | None = None
+    auth: AuthTable | None = None
     target: str = "http://snomed.info/sct"
     """The code system into which codes are translated."""
     systems: tuple[str, ...] = ()
@@ -286,6 +290,8 @@ class Config(_Table):
     check: CheckTable = CheckTable()
     sources: tuple[SourceTable, ...] = ()
     _folder: Path = PrivateAttr(default=Path())
+    _name: str = PrivateAttr(default="configuration")
+    _text: str = PrivateAttr(default="")
 
     @property
     def folder(self) -> Path:
@@ -311,6 +317,17 @@ class Config(_Table):
         ca = str(self._folder / table.store_ca) if table.store_ca else None
         return Server(url=table.store, password=table.store_password, tls=table.store_tls, ca=ca)
 
+    def check_secrets(self) -> None:
+        """Raises ConfigError that names each secret which cannot be had, and its line."""
+        mistakes = []
+        for place, secret in _secrets(self, ()):
+            try:
+                secret.reveal()
+            except SettingsError as problem:
+                mistakes.append(_at(self._name, self._text, place, str(problem)))
+        if mistakes:
+            raise ConfigError("\n".join(mistakes))
+
     @model_validator(mode="after")
     def _references(self) -> "Config":
         ids = [source.id for source in self.sources]
@@ -333,35 +350,46 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({type(error).__name__}); give the file with -c") from None
-    config = parse(text, str(path))
-    config._folder = path.parent
-    return config
+    return parse(text, str(path), path.parent)
 
 
-def parse(text: str, name: str = "configuration") -> Config:
-    """Read configuration text; `name` stands before each mistake."""
+def parse(text: str, name: str = "configuration", folder: Path = Path()) -> Config:
+    """Read configuration text; `name` stands before each mistake, and paths are relative to `folder`."""
     try:
-        return Config.model_validate(tomllib.loads(text))
+        config = Config.model_validate(tomllib.loads(text), context={"folder": folder})
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not TOML: {error}") from None
     except SettingsError as problem:
         raise ConfigError(f"{name}: {problem}") from None
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(name, text, mistake) for mistake in error.errors())) from None
+    config._folder, config._name, config._text = folder, name, text
+    return config
+
+
+def _secrets(value: object, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Secret]]:
+    """Every secret of the tables below, and where it is written; `settings` are the adapter's to read."""
+    if isinstance(value, Secret):
+        yield place, value
+    elif isinstance(value, BaseModel | tuple):
+        for key, one in value if isinstance(value, BaseModel) else enumerate(value):
+            yield from _secrets(one, (*place, key))
 
 
 def _explain(name: str, text: str, mistake: Any) -> str:
     place = [part for part in mistake["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-    shown = ".".join(str(part) for part in place)
-    line = line_of(text, place)
     reason = {
         "extra_forbidden": "there is no such setting here; check the spelling",
         "missing": "this setting must be written",
     }.get(mistake["type"], str(mistake["msg"]).removeprefix("Value error, "))
-    return f"{name}:{line}: {shown}: {reason}" if shown else f"{name}: {reason}"
+    return _at(name, text, place, reason) if place else f"{name}: {reason}"
 
 
-def line_of(text: str, place: list[Any]) -> int:
+def _at(name: str, text: str, place: Sequence[str | int], reason: str) -> str:
+    return f"{name}:{line_of(text, place)}: {'.'.join(map(str, place))}: {reason}"
+
+
+def line_of(text: str, place: Sequence[str | int]) -> int:
     """The line, from 1, on which a key such as ["sources", 2, "timeout"] is written; of its table when it is not."""
     header, wanted, found = 1, [str(part) for part in place], 1
     table: list[str] = []

@@ -40,6 +40,7 @@ async def open_service(
 
     Raises ConfigError or SettingsError, naming the place, for what a person must put right.
     """
+    config.check_secrets()
     state_dir, metrics = config.state_dir, Metrics()
     async with AsyncExitStack() as stack:
         try:

@@ -1,7 +1,8 @@
 """Secrets by reference: a configuration names where a secret is, never the secret itself.
 
-A field of type `Secret` is written `env:NAME` or `file:path`. What it refers to is read when it is used, so that a
-rotated file is noticed, and is shown by nothing: `repr`, `str`, a dump and an error show the reference at most.
+A field of type `Secret` is written `env:NAME` or `file:path`; a path is relative to the `folder` that the reader of the
+configuration puts into the validation context. What it refers to is read when it is used, so that a rotated file is
+noticed, and is shown by nothing: `repr`, `str`, a dump and an error show the reference at most.
 """
 
 import os
@@ -86,7 +87,13 @@ class Secret:
         if isinstance(value, Secret):
             return value
         try:
-            return cls(value if isinstance(value, str) else "")
+            secret = cls(value if isinstance(value, str) else "")
         except SettingsError as error:
             field = getattr(info, "field_name", None)
             raise SettingsError(f"{field}: {error}" if field else str(error)) from None
+        folder = (info.context or {}).get("folder")
+        return secret if folder is None else secret._in(folder)
+
+    def _in(self, folder: Path) -> "Secret":
+        scheme, _, where = self.reference.partition(":")
+        return Secret(f"file:{Path(folder, where).absolute()}") if scheme == "file" else self

@@ -112,9 +112,9 @@ steps = { "mg/mL" = 0 }
 OUTCOMES = """
 version = "north-2"
 [[series]]
-name = "AST"
+name = "LDH"
 unit = "U/L"
-codes = ["loinc:1920-8", "urn:lab|AST"]
+codes = ["loinc:2532-0", "urn:lab|LDH"]
 laboratory = true
 [[series]]
 name = "Weight"
@@ -141,12 +141,12 @@ def test_a_region_adds_units_and_lines_of_its_own_to_the_delivered_ones(tmp_path
         "effective": since("2026-03-01"),
         "value_quantity": amount("70", "kilos"),
     }
-    ast = {"code": coded("AST", "urn:lab"), "effective": since("2026-03-01"), "value_quantity": amount("40", "U/L")}
-    entries = merged(stating(Observation, ("a", weight), ("a", ast)), terms)
+    ldh = {"code": coded("LDH", "urn:lab"), "effective": since("2026-03-01"), "value_quantity": amount("40", "U/L")}
+    entries = merged(stating(Observation, ("a", weight), ("a", ldh)), terms)
     lines = {one.name: one for one in outcomes(section(Observation, entries, ()), terms)}
-    assert [str(one.value) for one in lines["AST"].points] == ["40"]
+    assert [str(one.value) for one in lines["LDH"].points] == ["40"]
     assert [str(one.value) for one in lines["Weight"].points] == ["70"]
-    assert set(lines) == {one.name for one in outcomes(section(Observation, entries, ()), delivered())} | {"AST"}
+    assert set(lines) == {one.name for one in outcomes(section(Observation, entries, ()), delivered())} | {"LDH"}
 
 
 def test_a_copy_of_the_lists_of_ones_own_stands_in_for_the_delivered_one(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from adapters.hl7v2.feed.listener import listening
 from adapters.hl7v2.feed.opening import open_store, reader
 from adapters.hl7v2.feed.settings import FeedSettings
 from adapters.sdk import SettingsError
+from adapters.sdk.secrets import Secret
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,7 +92,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument("-c", "--config", type=Path, help="the gateway's configuration")
     where.add_argument("--source", help="id of the source of kind hl7v2-feed in it")
-    where.add_argument("--store", help="the SQLite file, or the postgresql:// URL, to keep messages in")
+    where.add_argument("--store", type=_here, help="the SQLite file, or the postgresql:// URL, to keep messages in")
     where.add_argument("--store-password", help="env:NAME or file:path, for PostgreSQL")
     decided = argparse.ArgumentParser(add_help=False)
     decided.add_argument("--message", required=True, help="its id, as `unlinked` shows it")
@@ -112,11 +113,18 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments if arguments[:1] and arguments[0] in known else ["listen", *arguments])
 
 
+def _here(store: str) -> str:
+    """A path on the command line is relative to where one is, not to the configuration."""
+    return store if "://" in store or not store else str(Path(store).absolute())
+
+
 def _settings(given: argparse.Namespace) -> FeedSettings:
     written = _of_source(given.config, given.source) if given.config else {}
     options = ("store", "store_password", "host", "port")
-    folder = given.config.parent if given.config and not given.store else Path()
+    folder = given.config.parent if given.config else Path()
     written |= {name: value for name in options if (value := getattr(given, name, None)) is not None}
+    if given.store_password:
+        written["store_password"] = Secret(given.store_password)
     try:
         return FeedSettings.model_validate(written, context={"folder": folder})
     except ValidationError as error:

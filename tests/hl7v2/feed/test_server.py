@@ -1,8 +1,10 @@
 """A store on a PostgreSQL server: one that may lose what it commits is refused, and one that goes may come back."""
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
@@ -241,3 +243,23 @@ def test_a_file_is_relative_to_the_folder_of_the_configuration() -> None:
     assert given.store == "/etc/sherwood/feed.db"
     absolute = FeedSettings.model_validate({"store": "/var/feed.db"}, context={"folder": "/etc/sherwood"})
     assert absolute.store == "/var/feed.db"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ((), "beside/gone"),
+        (("--store", "postgresql://user@127.0.0.1:1/other"), "beside/gone"),
+        (("--store-password", "file:gone"), "gone"),
+    ],
+)
+def test_the_file_of_a_password_is_relative_to_where_it_is_written(
+    tmp_path: Path, given: tuple[str, ...], read: str
+) -> None:
+    (tmp_path / "beside").mkdir()
+    config = tmp_path / "beside" / "gateway.toml"
+    settings = '{ store = "postgresql://user@127.0.0.1:1/feed", store_password = "file:gone" }'
+    config.write_text(f'[[sources]]\nadapter = "hl7v2-feed"\nsettings = {settings}\n', encoding="utf-8")
+    command = (sys.executable, "-m", "adapters.hl7v2.feed", "unlinked", "-c", str(config), *given)
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False).stderr
+    assert said.replace(f"{tmp_path}/", "") == f"file:{read}: the file cannot be read\n"
