@@ -63,7 +63,9 @@ def whole_record_query(deadline: str | None) -> str:
         "conflicts { field claims { source { id } value } }"
     )
     remarks = "cautions { code text } notes { text author }"
-    heard = "status emptyReason totalCount sources { source { name } state code gaps { kind text } }"
+    heard = (
+        "status emptyReason totalCount sources { source { name } state code completeFrom { value } gaps { kind text } }"
+    )
     page = f"entries(first: {LARGEST_PAGE})"
     sections = "\n".join(
         f"{name} {{ {heard} {page} {{ nodes {{ {entry} {_SPECIFIC[name]} {remarks} }} }} }}" for name in SECTIONS

@@ -156,12 +156,12 @@ class Gathering:
     async def transfers_of_care(self) -> tuple[TransferOfCare, ...]:
         """As the port says."""
         sections = await self._every_section(OVER_SECTIONS["transfersOfCare"])
-        return await aside(_many(sections), transfers_of_care, sections, self._began())
+        return await aside(_many(sections), transfers_of_care, sections)
 
     async def care_team_members(self) -> tuple[CareTeamMember, ...]:
         """As the port says."""
         sections = await self._every_section(OVER_SECTIONS["careTeamMembers"])
-        return await aside(_many(sections), care_team_members, sections, self._began())
+        return await aside(_many(sections), care_team_members, sections)
 
     async def discrepancies(self, source: str | None) -> tuple[Discrepancy, ...]:
         """As the port says."""
@@ -169,12 +169,7 @@ class Gathering:
             raise QueryError(ErrorCode.ARGUMENT_INVALID, "There is no such source: `sources` names them.")
         sections = await self._every_section(OVER_SECTIONS["discrepancies"])
         terms = {one.fact_type: self._terms[one.fact_type] for one in sections}
-        began = self._began()
-        return await aside(_many(sections), discrepancies, sections, terms, complete_from=began, source=source)
-
-    def _began(self) -> dict[str, float]:
-        """When each source that only listens began to, in seconds since 1970."""
-        return {one.source.id: one.complete_from.timestamp() for one in self._settled.values() if one.complete_from}
+        return await aside(_many(sections), discrepancies, sections, terms, source=source)
 
     async def _every_section(self, types: Collection[str]) -> list[Section[Any]]:
         """Every section of these fact types, in the order of the view."""

@@ -121,7 +121,7 @@ class Heard:
             issue_type=self.issue_type,
             message=MESSAGES.get(self.code) if self.code else None,
             as_of=self.as_of,
-            complete_from=When.instant(self.complete_from) if self.complete_from else None,
+            complete_from=self._began,
             latency_ms=self.latency_ms,
             cache=self.cache,
             facts=sum(map(len, self.facts.values())),
@@ -140,7 +140,13 @@ class Heard:
             state = SourceState.PARTIAL if facts else SourceState.NOT_LINKED
         elif state in (SourceState.OK, SourceState.PARTIAL, SourceState.WITHHELD) and code != RESTRICTED:
             state, code = state_of(gaps, bool(facts))
-        return SectionSource(source=self.source, state=state, code=code, facts=len(facts), gaps=gaps)
+        return SectionSource(
+            source=self.source, state=state, code=code, facts=len(facts), gaps=gaps, complete_from=self._began
+        )
+
+    @property
+    def _began(self) -> When | None:
+        return When.instant(self.complete_from) if self.complete_from else None
 
 
 def state_of(gaps: tuple[Gap, ...], any_fact: bool) -> tuple[SourceState, str | None]:

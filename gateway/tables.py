@@ -170,13 +170,22 @@ def _losses(sources: list[dict[str, Any]], *, whole: bool) -> str:
     said = []
     for source in sources:
         gaps = [gap for gap in source["gaps"] if gap["kind"] in _LOSSES]
-        out_of_scope = source["code"] in {"NOT_HELD", "PATIENT_NOT_FOUND"}
-        if not gaps and (whole or source["state"] == "OK" or out_of_scope):
+        since = "" if whole else _since(source)
+        stranger = source["code"] == "PATIENT_NOT_FOUND"
+        out_of_scope = stranger or source["code"] == "NOT_HELD"
+        if not gaps and not since and (whole or source["state"] == "OK" or out_of_scope):
             continue
         state = "answered, but" if source["state"] == "OK" else _STATES.get(source["state"], _words(source["state"]))
-        why = _gap_words(gaps) or source["code"] or ""
+        state = "does not know this person" if stranger else state
+        why = _gap_words(gaps) or ("" if stranger else source["code"])
+        why = "; ".join(filter(None, (why, since)))
         said.append(f"{source['source']['name']} {state}" + (f" ({why})" if why else ""))
     return "; ".join(said)
+
+
+def _since(source: dict[str, Any]) -> str:
+    began = source.get("completeFrom")
+    return f"it knows only what came since {began['value'][:10]}" if began else ""
 
 
 def _gap_words(gaps: list[dict[str, Any]]) -> str:

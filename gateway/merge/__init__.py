@@ -9,8 +9,8 @@ silences. MERGE.md 2-4.
     found = discrepancies(sections, terms)                     what each source does not have, or has differently
     lines = outcomes(results, terms)                           measurements over time
     moments = timeline(sections, since, until, zones)          what happened, in order, and what it came out of
-    sent = transfers_of_care(sections, complete_from)          referrals and discharges, and whether anything replied
-    people = care_team_members(sections, complete_from)        who is involved, and the last contact
+    sent = transfers_of_care(sections)                         referrals and discharges, and whether anything replied
+    people = care_team_members(sections)                       who is involved, and the last contact
 
 Nothing here does I/O or knows a clock. A new fact type is one module under `types`.
 """

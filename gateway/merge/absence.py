@@ -4,7 +4,12 @@ section 3.
 A source is *out of scope* when it says that it does not hold the type, or does not know the person: it was heard, and
 neither makes the section whole nor breaks it. Every other source is *in scope*. It was *heard completely* when its
 state is OK and none of its gaps says that something is withheld, unreadable, cut off, not understood, in words only,
-or failed. It *answered* when its state is OK, PARTIAL or WITHHELD. Then
+or failed. It *answered* when its state is OK, PARTIAL or WITHHELD.
+
+A source that only *listens* knows nothing of before it began (`complete_from`), and a section is of all times: it
+answered, and was never heard completely. That holds as well where it does not know the person: it knows nobody of
+whom nothing came since. It gives no reason of its own but NOT_RECORDED or NOT_HELD, which are true of what it heard;
+that the section is not COMPLETE, and since when it listens, says the rest. Then
 
     COMPLETE      every source in scope was heard completely
     UNAVAILABLE   none in scope answered, and there is no entry
@@ -20,15 +25,16 @@ asked, or holds a record that could not be proved to be this person's (NOT_ASKED
                   entry, every source in scope states it; it is never said while any source is silent
     null          words that could not be read as entries are there (narrative only): that section is not empty, so
                   nothing milder than the three first reasons is said. A refuted statement alone says nothing about
-                  the rest, so it makes no reason either
+                  the rest, so it makes no reason either; nor does a statement that there is none, where it cannot be
+                  NONE_KNOWN for a source that only listens
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any
 
 from schema.model.clinical import AllergyIntolerance, Condition, Polarity
-from schema.model.fact import Fact, GapKind
+from schema.model.fact import PATIENT_NOT_FOUND, Fact, GapKind
 from schema.model.view import EmptyReason, MergedFact, Section, SectionSource, SectionStatus, SourceRef, SourceState
 from schema.model.when import When
 
@@ -54,14 +60,13 @@ def section(
 
 
 class Silence:
-    """Who was not heard completely, of the sources in scope for some sections."""
+    """Who was not heard completely, of the sources in scope for some sections, or not of early enough."""
 
-    def __init__(self, sections: Iterable[Section[Any]], complete_from: Mapping[str, float]) -> None:
-        """`complete_from` says of sources that only listen when they began (seconds since 1970)."""
-        in_scope = [said for one in sections for said in one.sources if not _out_of_scope(said)]
-        self._unheard = tuple(dict.fromkeys(said.source for said in in_scope if not _heard_completely(said)))
-        listening = dict.fromkeys(said.source for said in in_scope if said.source.id in complete_from)
-        self._began = {one: complete_from[one.id] for one in listening if one not in self._unheard}
+    def __init__(self, sections: Iterable[Section[Any]]) -> None:
+        told = [said for one in sections for said in one.sources]
+        self._unheard = tuple(dict.fromkeys(said.source for said in told if _unheard(said)))
+        began = {said.source: said.began for said in told if said.began is not None and _listens(said)}
+        self._began = {source: then for source, then in began.items() if source not in self._unheard}
 
     def since(self, when: When | None) -> tuple[SourceRef, ...]:
         """Each once: those that were not heard completely, or began to listen after any reading of this time. Of what
@@ -71,10 +76,10 @@ class Silence:
 
 
 def _status(entries: Sequence[MergedFact[Any]], sources: Iterable[SectionSource]) -> SectionStatus:
-    in_scope = [source for source in sources if not _out_of_scope(source)]
-    if all(_heard_completely(source) for source in in_scope):
+    in_scope = [source for source in sources if _listens(source) or not _out_of_scope(source)]
+    if not any(_listens(source) or _unheard(source) for source in in_scope):
         return SectionStatus.COMPLETE
-    if not entries and not any(source.state in _ANSWERED for source in in_scope):
+    if not entries and not any(source.state in _ANSWERED or _out_of_scope(source) for source in in_scope):
         return SectionStatus.UNAVAILABLE
     return SectionStatus.PARTIAL
 
@@ -85,8 +90,17 @@ def _out_of_scope(source: SectionSource) -> bool:
     return heard and bool(source.gaps) and all(gap.kind is GapKind.NOT_HELD for gap in source.gaps) and not source.facts
 
 
-def _heard_completely(source: SectionSource) -> bool:
-    return source.state is SourceState.OK and not any(gap.kind in _INCOMPLETE for gap in source.gaps)
+def _listens(source: SectionSource) -> bool:
+    """It knows nothing of before it began: not even whether it would know the person. Of what it does not hold at all
+    that makes no difference."""
+    unknown = any(gap.code == PATIENT_NOT_FOUND for gap in source.gaps)
+    return source.complete_from is not None and (unknown or not _out_of_scope(source))
+
+
+def _unheard(source: SectionSource) -> bool:
+    """It is in scope, and not everything that it has was heard."""
+    heard = source.state is SourceState.OK and not any(gap.kind in _INCOMPLETE for gap in source.gaps)
+    return not heard and not _out_of_scope(source)
 
 
 def _empty_reason(
@@ -117,10 +131,14 @@ def _reasons(source: SectionSource) -> Iterable[EmptyReason]:
         yield EmptyReason.NOT_HELD
     elif source.state in (SourceState.NOT_ASKED, SourceState.NOT_LINKED):
         yield EmptyReason.NOT_ASKED
-    elif GapKind.NONE_KNOWN in kinds:
+    elif GapKind.NONE_KNOWN in kinds and not _listens(source):
         yield EmptyReason.NONE_KNOWN
-    elif GapKind.NOT_RECORDED in kinds or (source.state is SourceState.OK and not source.facts and not kinds):
+    elif GapKind.NOT_RECORDED in kinds or _listens(source) or _said_nothing(source):
         yield EmptyReason.NOT_RECORDED
+
+
+def _said_nothing(source: SectionSource) -> bool:
+    return source.state is SourceState.OK and not source.facts and not source.gaps
 
 
 def _states_absence(entry: MergedFact[Any]) -> bool:

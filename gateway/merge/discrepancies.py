@@ -60,20 +60,18 @@ def discrepancies(
     sections: Iterable[Section[Any]],
     terms: Terminology | Mapping[str, Terminology],
     *,
-    complete_from: Mapping[str, float] | None = None,
     source: str | None = None,
 ) -> tuple[Discrepancy, ...]:
     """Every discrepancy of these settled sections, most important first; of one source, or of all.
 
-    `terms` are those of every section, or of each by its fact type. `complete_from` says of sources that only listen
-    when they began (seconds since 1970).
+    `terms` are those of every section, or of each by its fact type.
     """
     settled = list(sections)
     sources = Sources(said.source for section in settled for said in section.sources)
     found: list[_Said] = []
     for section in settled:
         known = terms if isinstance(terms, Terminology) else terms[section.fact_type]
-        found += _of_section(section, known, sources, complete_from or {}, source)
+        found += _of_section(section, known, sources, source)
     # In `Discrepancy.order`, without working it out for each of a thousand.
     found.sort(key=itemgetter(0))
     in_order: dict[tuple[int, int], list[Discrepancy]] = defaultdict(list)
@@ -90,7 +88,6 @@ def _of_section(
     section: Section[Any],
     terms: Terminology,
     sources: Sources,
-    complete_from: Mapping[str, float],
     only: str | None,
 ) -> Iterator[_Said]:
     """Time and memory grow with entries times sources, whatever they are about."""
@@ -116,7 +113,7 @@ def _of_section(
             yield fact_type, rank, kind, made
     if not heard:
         return
-    answers = _Answers(heard, sources, complete_from, holdings, terms)
+    answers = _Answers(heard, sources, holdings, terms)
     for one in holdings.seen.values():
         rank, entry = one.rank, one.entry
         for kind, those in answers.about(one):
@@ -139,7 +136,6 @@ class _Answers:
         self,
         heard: Iterable[SectionSource],
         sources: Sources,
-        complete_from: Mapping[str, float],
         holdings: Holdings,
         terms: Terminology,
     ) -> None:
@@ -150,8 +146,8 @@ class _Answers:
             self._heard |= bit
             if said.state is not _OK or (said.gaps and any(gap.kind in _INCOMPLETE for gap in said.gaps)):
                 self._incomplete |= bit
-            if said.source.id in complete_from:
-                self._began.append((bit, complete_from[said.source.id]))
+            if said.began is not None:
+                self._began.append((bit, said.began))
         self._holdings = holdings
         self._siblings = Siblings(holdings.seen.values(), terms)
 

@@ -22,7 +22,7 @@ whether somebody was seen where a contact was with one of the same name, or wher
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -104,13 +104,8 @@ class _Named(Struct, frozen=True, eq=False):
     called: tuple[_Key, ...]
 
 
-def care_team_members(
-    sections: Sequence[Section[Any]], complete_from: Mapping[str, float] | None = None
-) -> tuple[CareTeamMember, ...]:
-    """Who is involved: named as such first, then by last contact, newest first, then by name.
-
-    `complete_from` says of sources that only listen when they began (seconds since 1970).
-    """
+def care_team_members(sections: Sequence[Section[Any]]) -> tuple[CareTeamMember, ...]:
+    """Who is involved: named as such first, then by last contact, newest first, then by name."""
     mentions = [
         mention
         for section in sections
@@ -120,7 +115,7 @@ def care_team_members(
     ]
     groups = _groups(mentions)
     group_of = {id(one.mention): group for group in groups for one in group}
-    silence = Silence((one for one in sections if one.fact_type in _CONTACTS), complete_from or {})
+    silence = Silence(one for one in sections if one.fact_type in _CONTACTS)
     seen = [one for group in groups for one in group if one.mention.took_place]
     listed = [group for group in groups if any(one.mention.how is not None for one in group)]
     return tuple(sorted((_member(group, _contacts(group, group_of), seen, silence) for group in listed), key=_order))

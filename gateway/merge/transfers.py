@@ -20,7 +20,7 @@ A stay is discharged when it is an inpatient's, finished, and its end is stated.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -80,15 +80,10 @@ class _Steps:
                         ahead.append(step.entry)
 
 
-def transfers_of_care(
-    sections: Sequence[Section[Any]], complete_from: Mapping[str, float] | None = None
-) -> tuple[TransferOfCare, ...]:
-    """Every referral and discharge of these sections, newest first, undated last.
-
-    `complete_from` says of sources that only listen when they began (seconds since 1970).
-    """
+def transfers_of_care(sections: Sequence[Section[Any]]) -> tuple[TransferOfCare, ...]:
+    """Every referral and discharge of these sections, newest first, undated last."""
     steps = _Steps(sections)
-    silence = Silence((one for one in sections if one.fact_type in STAGES), complete_from or {})
+    silence = Silence(one for one in sections if one.fact_type in STAGES)
     found = [
         _transfer(*sent, entry, follows, steps, silence)
         for kind, entry, follows in steps.linked

@@ -148,7 +148,7 @@ class SectionStatus(Enum):
     COMPLETE = "COMPLETE"
     """Every source in scope was heard completely. Complete and without entries is not "none": read emptyReason."""
     PARTIAL = "PARTIAL"
-    """Some were not, or held something back."""
+    """Some were not, or held something back, or only listen and know nothing of before `sources.completeFrom`."""
     UNAVAILABLE = "UNAVAILABLE"
     """None in scope answered, and there is no entry."""
 
@@ -167,7 +167,7 @@ class EmptyReason(Enum):
     NOT_HELD = "NOT_HELD"
     """No source holds such facts about this person."""
     NONE_KNOWN = "NONE_KNOWN"
-    """Somebody stated that there is none, and every source in scope was heard."""
+    """Somebody stated that there is none, and every source in scope was heard completely."""
 
 
 class SectionSource(Struct, frozen=True, gc=False, kw_only=True):
@@ -178,6 +178,12 @@ class SectionSource(Struct, frozen=True, gc=False, kw_only=True):
     code: Annotated[str | None, d("Why, as one of the documented error codes.")] = None
     facts: Annotated[int, d("How many of its facts are in this section.")] = 0
     gaps: Annotated[tuple[Gap, ...], d("The silences it explained here, with its own codes.")] = ()
+    complete_from: Annotated[When | None, d("The beginning of what it knows, for a source that only listens.")] = None
+
+    @property
+    def began(self) -> float | None:
+        """When it began to listen, in seconds since 1970; None for a source that is asked."""
+        return self.complete_from.earliest.timestamp() if self.complete_from is not None else None
 
 
 class Section(Struct, Generic[F], frozen=True, gc=False, kw_only=True):

@@ -244,6 +244,17 @@ def test_entries_that_only_deny_are_not_called_complete_either() -> None:
     assert "complete" not in said
 
 
+def test_a_source_that_only_listens_is_named_with_the_day_since_when_it_knows_anything() -> None:
+    feed = {"source": {"name": "Laboratory"}, "state": "OK", "code": None, "gaps": []}
+    feed["completeFrom"] = {"value": "2026-01-06T06:00:00+00:00"}
+    since = "it knows only what came since 2026-01-06"
+    said = shown(status="PARTIAL", emptyReason="NOT_RECORDED", sources=[feed])
+    assert f"partial: Laboratory answered, but ({since})" in said
+    stranger = feed | {"state": "NOT_LINKED", "code": "PATIENT_NOT_FOUND"}
+    said = shown(status="PARTIAL", emptyReason="NOT_HELD", sources=[stranger])
+    assert f"partial: Laboratory does not know this person ({since})" in said
+
+
 async def test_words_in_brackets_are_shown_as_they_were_written() -> None:
     entry: dict[str, Any] = {
         "when": None,

@@ -11,7 +11,7 @@ from gateway.merge import section
 from schema.model.clinical import AllergyIntolerance, Condition, Polarity
 from schema.model.fact import PATIENT_NOT_FOUND, Gap, GapKind
 from schema.model.view import EmptyReason, Section, SectionSource, SectionStatus, SourceState
-from tests.merge.making import SOURCES, coded, merged, stating
+from tests.merge.making import SOURCES, at, coded, merged, stating
 
 NKA = {"code": coded("716186003"), "polarity": Polarity.ABSENT}
 PENICILLIN = {"code": coded("91936005"), "clinical_status": "active"}
@@ -35,6 +35,15 @@ def outcome(
     return made.status, made.empty_reason
 
 
+def listening(
+    *kinds: GapKind, code: str | None = None, state: SourceState = SourceState.OK, facts: int = 0
+) -> SectionSource:
+    """Source "f", which only listens."""
+    gaps = tuple(Gap(kind=kind, code=code) for kind in kinds)
+    return SectionSource(source=SOURCES["f"], state=state, facts=facts, gaps=gaps, complete_from=at("2026-01-06T06:00"))
+
+
+STRANGER = listening(GapKind.NOT_HELD, code=PATIENT_NOT_FOUND, state=SourceState.NOT_LINKED)
 COMPLETE, PARTIAL, UNAVAILABLE = SectionStatus.COMPLETE, SectionStatus.PARTIAL, SectionStatus.UNAVAILABLE
 SILENT = [
     (heard("a", state=SourceState.UNAVAILABLE), EmptyReason.UNAVAILABLE),
@@ -136,6 +145,41 @@ def test_a_source_that_does_not_know_the_person_breaks_nothing() -> None:
     assert outcome(heard("a", facts=1), unknown, stated=(PENICILLIN,)) == (COMPLETE, None)
 
 
+def test_what_a_source_that_only_listens_does_not_have_may_have_been_before_it_began() -> None:
+    nothing, beside = listening(GapKind.NOT_RECORDED), heard("a", GapKind.NOT_RECORDED)
+    assert outcome(nothing) == (PARTIAL, EmptyReason.NOT_RECORDED)
+    assert outcome(nothing, beside) == (PARTIAL, EmptyReason.NOT_RECORDED)
+    assert outcome(nothing, heard("a", GapKind.NONE_KNOWN)) == (PARTIAL, EmptyReason.NOT_RECORDED)
+    assert outcome(nothing, heard("a", state=SourceState.PENDING)) == (PARTIAL, EmptyReason.UNAVAILABLE)
+    assert outcome(listening(facts=1), beside, stated=(PENICILLIN,)) == (PARTIAL, None)
+    assert outcome(listening(facts=1), stated=(WRONG,)) == (PARTIAL, EmptyReason.NOT_RECORDED)
+
+
+def test_none_known_is_not_said_over_what_a_source_that_only_listens_cannot_know() -> None:
+    assert outcome(heard("a", facts=1), listening(GapKind.NOT_RECORDED), stated=(NKA,)) == (PARTIAL, None)
+    assert outcome(heard("a", facts=1), STRANGER, stated=(NKA,)) == (PARTIAL, None)
+    assert outcome(listening(facts=1), stated=(NKA,)) == (PARTIAL, None), "what it was told may be of one visit"
+    assert outcome(listening(GapKind.NONE_KNOWN)) == (PARTIAL, EmptyReason.NOT_RECORDED)
+
+
+def test_a_source_that_only_listens_may_have_known_the_person_before_it_began() -> None:
+    assert outcome(STRANGER) == (PARTIAL, EmptyReason.NOT_HELD)
+    assert outcome(STRANGER, heard("a", GapKind.NOT_RECORDED)) == (PARTIAL, EmptyReason.NOT_RECORDED)
+    assert outcome(STRANGER, heard("a", state=SourceState.UNAVAILABLE)) == (PARTIAL, EmptyReason.UNAVAILABLE)
+    assert outcome(STRANGER, heard("a", facts=1), stated=(PENICILLIN,)) == (PARTIAL, None)
+
+
+def test_of_what_a_source_that_only_listens_does_not_hold_at_all_it_has_missed_nothing() -> None:
+    holds_no_such_thing = listening(GapKind.NOT_HELD)
+    assert outcome(holds_no_such_thing) == (COMPLETE, EmptyReason.NOT_HELD)
+    assert outcome(holds_no_such_thing, heard("a", facts=1), stated=(NKA,)) == (COMPLETE, EmptyReason.NONE_KNOWN)
+
+
+@pytest.mark.parametrize("state", [SourceState.UNAVAILABLE, SourceState.PENDING])
+def test_a_source_that_only_listens_and_was_not_heard_is_unavailable_like_any_other(state: SourceState) -> None:
+    assert outcome(listening(state=state)) == (UNAVAILABLE, EmptyReason.UNAVAILABLE)
+
+
 def test_a_source_out_of_scope_that_also_fails_was_in_scope_after_all() -> None:
     assert outcome(heard("a", GapKind.NOT_HELD, GapKind.FAILED)) == (PARTIAL, EmptyReason.UNAVAILABLE)
 
@@ -150,13 +194,11 @@ def test_negative_conditions_make_none_known_too() -> None:
     assert (made.fact_type, made.empty_reason) == ("Condition", EmptyReason.NONE_KNOWN)
 
 
-SOURCE = st.builds(
-    heard,
-    st.sampled_from("abc"),
-    st.sampled_from(list(GapKind)),
-    state=st.sampled_from(list(SourceState)),
-    facts=st.integers(0, 2),
-)
+ANSWER = {"state": st.sampled_from(list(SourceState)), "facts": st.integers(0, 2)}
+ASKED = st.builds(heard, st.sampled_from("abc"), st.sampled_from(list(GapKind)), **ANSWER)
+CODE = st.sampled_from([None, PATIENT_NOT_FOUND])
+LISTENING = st.builds(listening, st.sampled_from(list(GapKind)), code=CODE, **ANSWER)
+SOURCE = ASKED | LISTENING
 
 
 @settings(max_examples=300, derandomize=True, deadline=None, database=None)
@@ -167,6 +209,8 @@ def test_none_known_is_never_said_beside_a_silence(sources: list[SectionSource],
         assert made.status is COMPLETE
         assert PENICILLIN not in stated
         assert not any(s.state in (SourceState.PENDING, SourceState.UNAVAILABLE, SourceState.WITHHELD) for s in sources)
+    if any(s.complete_from and s.gaps[0] != Gap(kind=GapKind.NOT_HELD) for s in sources):
+        assert made.status is not COMPLETE
     if PENICILLIN in stated:
         assert made.empty_reason is None
         assert made.status is not UNAVAILABLE

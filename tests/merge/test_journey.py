@@ -18,7 +18,7 @@ from schema.model.clinical import (
     Observation,
     ServiceRequest,
 )
-from schema.model.fact import Fact
+from schema.model.fact import PATIENT_NOT_FOUND, Fact, Gap, GapKind
 from schema.model.journey import Finding, Moment, Occurrence, TransferKind, TransferOfCare
 from schema.model.values import Identifier, Origin
 from schema.model.view import Section, SectionSource, SourceState
@@ -30,9 +30,18 @@ REFERRAL = number("RF-1")
 SPELL = number("SP-1", "urn:spells")
 
 
-def sections(*stated: Stated, b: SourceState = SourceState.OK) -> list[Section[Any]]:
-    """One settled section for each type stated."""
-    heard = [SectionSource(source=SOURCES[n], state=b if n == "b" else SourceState.OK) for n in ("a", "b", "c")]
+def sections(
+    *stated: Stated, b: SourceState = SourceState.OK, listening: str | None = None, stranger: bool = False
+) -> list[Section[Any]]:
+    """One settled section for each type stated; source "c" only listens, since then, or does not know the person."""
+    c = SourceState.NOT_LINKED if stranger else SourceState.OK
+    gaps = (Gap(kind=GapKind.NOT_HELD, code=PATIENT_NOT_FOUND),) if stranger else ()
+    began = at(listening) if listening else None
+    heard = [
+        SectionSource(source=SOURCES["a"], state=SourceState.OK),
+        SectionSource(source=SOURCES["b"], state=b),
+        SectionSource(source=SOURCES["c"], state=c, gaps=gaps, complete_from=began),
+    ]
     kinds = dict.fromkeys(kind for kind, _, _ in stated)
     by_kind = {kind: [(source, fields) for one, source, fields in stated if one is kind] for kind in kinds}
     return [section(kind, merged(stating(kind, *facts)), heard) for kind, facts in by_kind.items()]
@@ -239,10 +248,9 @@ def timed() -> dict[str, Any]:
     return {"period": since("2026-03-17T15:00")}
 
 
-def reply(*stated: Stated, listening: str | None = None, **heard: Any) -> TransferOfCare:
-    """The answer to the one transfer stated; source "c" only listens, since then."""
-    began = {"c": at(listening).earliest.timestamp()} if listening else {}
-    (found,) = transfers_of_care(sections(*stated, **heard), began)
+def reply(*stated: Stated, **heard: Any) -> TransferOfCare:
+    """The answer to the one transfer stated."""
+    (found,) = transfers_of_care(sections(*stated, **heard))
     return found
 
 
@@ -302,6 +310,14 @@ def test_of_a_source_that_began_to_listen_after_a_referral_nobody_knows_what_it_
     found = reply((ServiceRequest, "a", referral(authored=at(sent) if sent else None)), listening=began)
     assert found.reply is finding
     assert [one.id for one in found.unheard] == (["c"] if finding is Finding.CANNOT_TELL else [])
+
+
+def test_a_source_that_only_listens_may_have_known_the_person_when_it_was_not_listening_yet() -> None:
+    sent = (ServiceRequest, "a", referral(authored=at("2026-03-16T22:10")))
+    later = reply(sent, listening="2026-03-17", stranger=True)
+    assert (later.reply, [one.id for one in later.unheard]) == (Finding.CANNOT_TELL, ["c"])
+    assert reply(sent, listening="2026-03-16", stranger=True).reply is Finding.NOT_FOUND, "it would have heard since"
+    assert reply(sent, stranger=True).reply is Finding.NOT_FOUND, "it was asked, and does not know the person"
 
 
 def test_a_discharge_is_asked_about_from_its_end() -> None:

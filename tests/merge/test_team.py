@@ -34,10 +34,9 @@ def visit(when: str, *people: Party, status: str | None = "finished", **more: An
     return {"period": since(when), "status": status, "participants": people, **more}
 
 
-def people(*stated: Stated, listening: str | None = None, **heard: Any) -> dict[str | None, CareTeamMember]:
-    """By name; source "c" only listens, since then."""
-    began = {"c": at(listening).earliest.timestamp()} if listening else {}
-    found = care_team_members(sections(*stated, **heard), began)
+def people(*stated: Stated, **heard: Any) -> dict[str | None, CareTeamMember]:
+    """By name."""
+    found = care_team_members(sections(*stated, **heard))
     by_name = {one.name or one.organization: one for one in found}
     assert len(by_name) == len(found), "two go by one name"
     return by_name

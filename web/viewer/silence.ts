@@ -1,5 +1,6 @@
 /// What a source did not say, and why, in words. Silence is never shown as absence: only NONE_KNOWN says that there is none.
 import type { EmptyReason, GapKind, SourceState } from "../types/sherwood";
+import { time } from "./words";
 
 export const EMPTY: Record<EmptyReason, string> = {
   NONE_KNOWN: "None known: somebody stated that there is none",
@@ -40,6 +41,8 @@ const WHY: Record<string, string> = {
 interface Told {
   state: SourceState;
   code: string | null;
+  /** Where it only listens, since when. */
+  completeFrom?: { value: string } | null;
   gaps?: readonly { kind: GapKind; text?: string | null }[];
 }
 
@@ -52,18 +55,29 @@ export function state({ state, code }: Told): string {
     : why;
 }
 
-/** Whether it did not answer completely. One that answered that it does not know the person, or holds no such thing, did. */
-export function isUnheard({ state, code, gaps = [] }: Told): boolean {
+/**
+ * Whether it did not answer completely. One that answered that it does not know the person, or holds no such thing, did;
+ * one that only listens did not: of before it began it knows nothing, not even whether it would know the person.
+ */
+export function isUnheard({ state, code, completeFrom, gaps = [] }: Told): boolean {
+  if (completeFrom) return true;
   if (state === "OK") return false;
   if (state !== "NOT_ASKED" && state !== "NOT_LINKED") return true;
   return code !== "NOT_HELD" && !gaps.some(({ kind }) => kind === "NOT_HELD");
 }
 
-/** "Community nursing, east (has not answered yet); Laboratory (not reached: no complete answer in time)" */
+/** "Community nursing, east (has not answered yet); Laboratory (knows only what came since 6 Jan 2026, 06:00)" */
 export function whoWasNotHeard(sources: readonly (Told & { source: { name: string } })[]): string {
-  const lower = (words: string) => words.charAt(0).toLowerCase() + words.slice(1);
   return sources
     .filter(isUnheard)
-    .map((told) => `${told.source.name} (${lower(state(told))})`)
+    .map((told) => `${told.source.name} (${became(told)})`)
     .join("; ");
+}
+
+function became(told: Told): string {
+  const answered = state(told);
+  const words = answered.charAt(0).toLowerCase() + answered.slice(1);
+  if (!told.completeFrom) return words;
+  const since = `knows only what came since ${time(told.completeFrom)}`;
+  return told.state === "OK" ? since : `${words}; ${since}`;
 }
