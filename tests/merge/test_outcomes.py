@@ -68,12 +68,22 @@ def test_a_sample_that_two_systems_report_is_one_point_that_names_both() -> None
         ("ALP", "1000621000000104", "U/L"),
         ("ALP", "1013041000000106", "U/L"),
         ("GGT", "1028091000000102", "U/L"),
+        ("AST", "1031101000000102", "U/L"),
+        ("AST", "1000881000000102", "IU/L"),
         ("PHQ-9 score", "720433000", "{score}"),
     ],
 )
 def test_a_line_knows_the_codes_under_which_practices_file_it(name: str, code: str, unit: str) -> None:
     found = series(("a", reading("97", "2026-01-14T10:05", code, unit)), codes=(code,))
     assert (found.name, values(found)) == (name, ["97"])
+
+
+def test_ast_has_a_line_of_its_own_in_which_practice_and_laboratory_meet() -> None:
+    filed = reading("61", "2026-01-14T10:05", "1000881000000102", "IU/L")
+    told = reading("48", "2025-05-21T09:20", unit="U/L") | {"code": coded("1920-8", LOINC)}
+    lines = {one.name: one for one in several(("a", filed), ("b", told))}
+    assert (values(lines["AST"]), lines["AST"].change) == (["48", "61"], Decimal(13))
+    assert (values(lines["ALT"]), lines["ALT"].excluded) == ([], ())
 
 
 def test_a_glucose_is_not_on_the_line_of_ggt() -> None:
