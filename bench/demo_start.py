@@ -20,20 +20,18 @@ import time
 import urllib.error
 import urllib.request
 
-COMMAND = (sys.executable, "-c", "from gateway.cli import main; main()", "demo", "--port")
+SHERWOOD = (sys.executable, "-c", "from gateway.cli import main; main()")
 
 
 def start(bytecode: str) -> tuple[float, float]:
     """Wall and CPU seconds of one start, the CPU those until the process has ended."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     before = time.perf_counter()
     spent = _spent()
     own = os.environ | {"PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}
-    with subprocess.Popen([*COMMAND, str(port)], stdout=subprocess.DEVNULL, env=own) as process:
+    with subprocess.Popen([*SHERWOOD, "demo", "--port", str(port)], stdout=subprocess.DEVNULL, env=own) as process:
         try:
-            while not _ready(port):
+            while not ready(port):
                 assert process.poll() is None, "it ended before it was ready"
                 time.sleep(0.02)
             wall = time.perf_counter() - before
@@ -42,7 +40,15 @@ def start(bytecode: str) -> tuple[float, float]:
     return wall, _spent() - spent
 
 
-def _ready(port: int) -> bool:
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def ready(port: int) -> bool:
+    """Whether the gateway at this port answers."""
     with (
         contextlib.suppress(urllib.error.URLError, ConnectionError),
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer,

@@ -78,7 +78,7 @@ async def caller(facts: int) -> None:
         record = await ask("the whole record, counted", COUNTS)
         total = sum(section["totalCount"] for section in record.values())
         states = {section["status"] for section in record.values()}
-        if total != facts or states != {"COMPLETE"}:
+        if total != facts:  # sections that a feed might fill are never COMPLETE
             say({"note": f"{total} of {facts} facts; sections are {', '.join(sorted(states))}"})
         await ask("the same again, from the cache", COUNTS)
         await ask("100 results", RESULTS % (100, "null"))

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ from graphql.language import OperationType
 
 from gateway.delivery import Delivery, Frame
 from gateway.limits import TooMuch, check_limits
+from gateway.plain import Read, reader
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.request import Context
@@ -63,13 +64,47 @@ class _Settle(Visitor):
         return self.REMOVE if node.name.value in self._names else None
 
 
-class _Executor(IncrementalExecutor):
-    """graphql-core's own, but for a copy: it copies the map of all deferred parts for every object that is in one."""
+class Executor(IncrementalExecutor):
+    """graphql-core's own, but for what costs most in long answers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._readers: dict[tuple[Any, int], tuple[Any, Read | None]] = {}  # shared by the executors of deferred parts
 
     def get_new_delivery_group_map(self, new_defer_usages: Any, delivery_group_map: Any, path: Any) -> Any:
+        """Not copied for every object in a deferred part: nothing is added to it there."""
         if delivery_group_map is not None and not new_defer_usages:
             return [], delivery_group_map
         return super().get_new_delivery_group_map(new_defer_usages, delivery_group_map, path)
+
+    def collect_and_execute_subfields(
+        self, return_type: Any, field_details_list: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        """In one go, where every field is plain."""
+        key = (return_type, id(field_details_list))
+        if (known := self._readers.get(key)) is None:
+            read = reader(self.schema, return_type, field_details_list, self.collect_subfields)
+            known = self._readers[key] = (field_details_list, read)  # the list kept, so that its id is not used again
+        if (read := known[1]) is not None:
+            with suppress(Exception):  # the long way finds it again, and says where
+                return read(result)
+        return super().collect_and_execute_subfields(return_type, field_details_list, path, result, position_context)
+
+
+class _Prepared:
+    """One document, as each way of delivery takes it."""
+
+    def __init__(self, valid: DocumentNode | list[GraphQLError]) -> None:
+        self._valid = valid
+        self._settled: dict[Delivery, DocumentNode] = {}
+
+    def taken(self, how: Delivery) -> DocumentNode | list[GraphQLError]:
+        """The document without the directives that this way does not know, or what is wrong with it."""
+        if how not in _TAKEN_OUT or isinstance(self._valid, list):
+            return self._valid
+        if how not in self._settled:
+            self._settled[how] = visit(self._valid, _Settle(_TAKEN_OUT[how]))
+        return self._settled[how]
 
 
 class Operations:
@@ -79,23 +114,22 @@ class Operations:
         self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
         self._suggests = introspection
         self._schema = schema._schema  # graphql-core's schema: Strawberry's own execute() logs query literals
-        self._documents: OrderedDict[tuple[bytes, Delivery], DocumentNode | list[GraphQLError]] = OrderedDict()
+        self._documents: OrderedDict[bytes, _Prepared] = OrderedDict()
 
     def prepare(self, query: str, how: Delivery) -> DocumentNode | list[GraphQLError]:
         """The valid document, or what is wrong with it. Bounded memory: the documents used last are kept."""
         if len(query) > LONGEST_KEPT:
-            return self._prepare(query, how)
-        key = (hashlib.sha256(query.encode("utf-8", "surrogatepass")).digest(), how)
+            return _Prepared(self._valid(query)).taken(how)
+        key = hashlib.sha256(query.encode("utf-8", "surrogatepass")).digest()
         if (known := self._documents.get(key)) is not None:
             self._documents.move_to_end(key)
-            return known
-        prepared = self._prepare(query, how)
-        self._documents[key] = prepared
+            return known.taken(how)
+        prepared = self._documents[key] = _Prepared(self._valid(query))
         if len(self._documents) > KEPT_DOCUMENTS:
             self._documents.popitem(last=False)
-        return prepared
+        return prepared.taken(how)
 
-    def _prepare(self, query: str, how: Delivery) -> DocumentNode | list[GraphQLError]:
+    def _valid(self, query: str) -> DocumentNode | list[GraphQLError]:
         try:
             document = parse(query, max_tokens=MAX_TOKENS, no_location=False)
         except GraphQLError as error:
@@ -109,7 +143,7 @@ class Operations:
         errors = validate(self._schema, document, self._rules, max_errors=20)
         if errors:
             return errors if self._suggests else [_suggesting_nothing(error) for error in errors]
-        return visit(document, _Settle(_TAKEN_OUT[how])) if how in _TAKEN_OUT else document
+        return document
 
     async def run(
         self,
@@ -131,7 +165,9 @@ class Operations:
             return
         if operation.operation is OperationType.SUBSCRIPTION:
             if not how.lasts:
-                where = "A subscription is answered as text/event-stream (in `Accept`, alone), or over a WebSocket."
+                where = (
+                    "A subscription is answered as text/event-stream (in `Accept`, without JSON), or over a WebSocket."
+                )
                 yield refusal(ErrorCode.BAD_REQUEST, where)
                 return
             async with aclosing(self._events(document, variables, operation_name, context)) as events:
@@ -144,7 +180,7 @@ class Operations:
             context_value=context,
             variable_values=variables,
             operation_name=operation_name,
-            executor_class=_Executor,
+            executor_class=Executor,
         )
         if isawaitable(result):
             result = await result

@@ -7,9 +7,10 @@ GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/); `gateway
 import asyncio
 import gzip
 import time
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -44,6 +45,9 @@ NOT_SILENT_FOR_S = 15.0
 """How long a stream of events may bring nothing before it brings a comment."""
 WORTH_COMPRESSING = 1400
 """Bytes of a body: less fits into one packet as it is."""
+LONG = 100_000
+"""Bytes: what is longer is compressed beside the loop, which others wait for."""
+LEVEL = 5
 PURPOSE_HEADER = "sherwood-purpose"
 SET_BY_PAGES = ("Authorization", "Content-Type", PURPOSE_HEADER)
 """Headers that pages of other origins may set."""
@@ -242,14 +246,28 @@ async def _read_values(request: Request) -> Any:
 
 
 async def _compressed(request: Request, response: Response) -> Response:
-    """The answer as gzip where the client takes it and it is long; parts and events leave as they are, at once."""
-    body = b"" if isinstance(response, StreamingResponse) else response.body
-    if len(body) < WORTH_COMPRESSING or "gzip" not in request.headers.get("accept-encoding", ""):
+    """The answer as gzip (RFC 1952) where the client takes it and it is long; events leave as they are."""
+    if "gzip" not in request.headers.get("accept-encoding", ""):
         return response
-    response.body = await aside(len(body) > 100_000, gzip.compress, body, compresslevel=5)
-    response.headers["Content-Encoding"] = "gzip"
-    response.headers["Content-Length"] = str(len(response.body))
+    if isinstance(response, StreamingResponse):
+        if response.media_type != EVENTS:
+            response.body_iterator = _squeezed(cast("AsyncGenerator[bytes, None]", response.body_iterator))
+            response.headers["Content-Encoding"] = "gzip"
+    elif len(response.body) >= WORTH_COMPRESSING:
+        response.body = await aside(len(response.body) > LONG, gzip.compress, response.body, compresslevel=LEVEL)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
     return response
+
+
+async def _squeezed(parts: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """Each part so that a client can read all of it as soon as it comes (RFC 1951, 3.2.4: an empty block ends it)."""
+    packer = zlib.compressobj(LEVEL, wbits=zlib.MAX_WBITS + 16)
+    async with aclosing(parts):
+        async for part in parts:
+            packed = await aside(len(part) > LONG, packer.compress, part)
+            yield packed + packer.flush(zlib.Z_SYNC_FLUSH)
+        yield packer.flush()
 
 
 async def _body(request: Request) -> bytes:

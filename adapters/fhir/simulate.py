@@ -84,6 +84,7 @@ class Store:
     def included(self, matches: list[Resource], wanted: list[str], again: list[str]) -> list[Resource]:
         """What `_include` and `_include:iterate` bring along, each once."""
         found: dict[tuple[str, str], Resource] = {}
+        matched = {(one["resourceType"], one["id"]) for one in matches}
         layer = matches
         rules = wanted + again
         while layer:
@@ -91,7 +92,7 @@ class Store:
             layer = []
             for one in fresh:
                 key = (one["resourceType"], one["id"])
-                if key not in found and one not in matches:
+                if key not in found and key not in matched:
                     found[key] = one
                     layer.append(one)
             rules = again

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from operator import attrgetter
 from typing import Annotated, Any
@@ -32,6 +32,9 @@ _OWN_OF_SOURCE = frozenset({"id", "provenance"})
 _NEVER_DISPUTED = {"deceased": "deceased", "deceased_at": "deceased"}
 """Fields that have no headline while members disagree on them, and the name of the conflict: nobody is declared dead by
 whoever wrote last."""
+
+PLAIN = "sherwood-plain"
+"""The extension of a field that is read from its object and from nothing else: the function that reads it."""
 
 Fields = dict[str, tuple[Any, str]]
 """Python field name -> (strawberry annotation, description)."""
@@ -64,13 +67,12 @@ def read_directly(schema: GraphQLSchema) -> None:
             for field in kind.fields.values():
                 stated = field.extensions.get("strawberry-definition")
                 if isinstance(stated, StrawberryField) and stated.is_basic_field:
-                    field.resolve = _reader(stated.python_name, is_fact)
+                    get = partial(resolve, name=stated.python_name) if is_fact else attrgetter(stated.python_name)
+                    field.extensions[PLAIN] = get
+                    field.resolve = _without_info(get)
 
 
-def _reader(name: str, is_fact: bool) -> Callable[..., object]:
-    if is_fact:
-        return lambda root, _: resolve(root, name)
-    get = attrgetter(name)
+def _without_info(get: Callable[[Any], object]) -> Callable[..., object]:
     return lambda root, _: get(root)
 
 

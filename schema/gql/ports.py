@@ -23,6 +23,9 @@ from schema.model.view import (
     TerminologyUsed,
 )
 
+FIELDS = {name: "patient" if kind is Patient else kind.section for name, kind in FACT_TYPES.items()}
+"""Fact type -> the field of a record that shows it."""
+
 OVER_SECTIONS: dict[str, frozenset[str]] = {
     "timeline": frozenset(FACT_TYPES) - {"Patient"},
     "discrepancies": frozenset(FACT_TYPES) - {"Patient"},

@@ -1,14 +1,13 @@
 """The query: a patient record of sections, and the sources behind it. Every resolver is one call to a port."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
-from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField, Selection
 
 from schema.gql.connection import Connection, order_key, page
 from schema.gql.derive import listed, optional, read_directly, resolve, summary, value_type
@@ -23,6 +22,7 @@ from schema.gql.journey import (
     cut,
     cut_discrepancies,
 )
+from schema.gql.named import fields_named
 from schema.gql.outcomes import ObservationSeriesType
 from schema.gql.ports import OVER_SECTIONS, PatientRecordPort
 from schema.gql.request import MOST_AT_ONCE, Context, IdentifierInput
@@ -219,25 +219,15 @@ PatientRecord = _patient_record()
 
 def wanted_types(info: Info[Any, Any]) -> frozenset[str]:
     """The fact types that the selection needs, deferred parts included: demographics if nothing else."""
-    named = types_named([selection for field in info.selected_fields for selection in field.selections])
-    return named or frozenset({"Patient"})
+    return types_named(fields_named(info)) or frozenset({"Patient"})
 
 
-def types_named(selections: list[Selection]) -> frozenset[str]:
-    """The fact types of the fields of a record that are selected."""
-    names = set(_field_names(selections))
+def types_named(names: frozenset[str]) -> frozenset[str]:
+    """The fact types of these fields of a record."""
     wanted = frozenset(SECTIONS[name].__name__ for name in names & SECTIONS.keys()).union(
         *(OVER_SECTIONS[name] for name in names & OVER_SECTIONS.keys())
     )
     return wanted | {"Patient"} if names & {"patient", "links"} else wanted
-
-
-def _field_names(selections: list[Selection]) -> Iterator[str]:
-    for selection in selections:
-        if isinstance(selection, SelectedField):
-            yield selection.name
-        elif isinstance(selection, InlineFragment | FragmentSpread):
-            yield from _field_names(selection.selections)
 
 
 async def _patient(

@@ -1,30 +1,28 @@
 """The subscription: that a person's record has changed, by whose word, and the record as it is now."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Any
 
 import strawberry
 from strawberry.types import Info
-from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField, Selection
 
 from schema.gql.derive import enum_type, listed, summary, value_type
-from schema.gql.ports import PatientUpdate
+from schema.gql.named import fields_named
+from schema.gql.ports import FIELDS, PatientUpdate
 from schema.gql.request import Context, IdentifierInput
 from schema.gql.scalars import Duration
-from schema.model.clinical import FACT_TYPES, Patient
+from schema.model.clinical import FACT_TYPES
 from schema.model.updates import RecordChange, UpdateCause
 from schema.model.values import Identifier
 from schema.model.view import SourceRef
 
-TypesNamed = Callable[[list[Selection]], frozenset[str]]
-"""The fact types that a selection of a record names; none where it names none."""
-_FIELDS = {name: "patient" if kind is Patient else kind.section for name, kind in FACT_TYPES.items()}
-"""Fact type -> the field of a record that shows it."""
+TypesNamed = Callable[[frozenset[str]], frozenset[str]]
+"""The fact types of fields of a record."""
 
 
 def _fields_of(change: RecordChange) -> list[str]:
-    return [_FIELDS[name] for name in _FIELDS if name in change.types]
+    return [FIELDS[name] for name in FIELDS if name in change.types]
 
 
 def _sections(root: Any) -> list[str]:
@@ -34,7 +32,7 @@ def _sections(root: Any) -> list[str]:
 def _all_sections(root: Any) -> list[str]:
     update: PatientUpdate = root
     changed = {name for change in update.changes for name in _fields_of(change)}
-    return [name for name in _FIELDS.values() if name in changed]
+    return [name for name in FIELDS.values() if name in changed]
 
 
 @strawberry.type(name="RecordChange", description=summary(RecordChange))
@@ -74,12 +72,11 @@ def subscription_type(record: Any, types_named: TypesNamed) -> Any:
         ] = None,
     ) -> Any:
         context: Context = info.context
-        shown = [s for field in info.selected_fields for s in _below(field.selections, "patient")]
         return await context.gateway.patient_updates(
             Identifier(system=identifier.system, value=identifier.value),
             birth_date=birth_date,
             deadline_s=deadline,
-            types=types_named(shown) or frozenset(FACT_TYPES),
+            types=types_named(fields_named(info, "patient")) or frozenset(FACT_TYPES),
         )
 
     @strawberry.type(description="What is told as it happens, over server-sent events or a WebSocket.")
@@ -93,12 +90,3 @@ def subscription_type(record: Any, types_named: TypesNamed) -> Any:
         )
 
     return Subscription
-
-
-def _below(selections: list[Selection], name: str) -> Iterator[Selection]:
-    """What is selected of the field of this name, through fragments."""
-    for selection in selections:
-        if isinstance(selection, SelectedField) and selection.name == name:
-            yield from selection.selections
-        elif isinstance(selection, InlineFragment | FragmentSpread):
-            yield from _below(selection.selections, name)

@@ -80,11 +80,12 @@ class Running:
         return error
 
     @asynccontextmanager
-    async def parts(self, query: str) -> AsyncIterator["AsyncIterator[dict[str, Any]]"]:
+    async def parts(self, query: str, encoding: str = "gzip") -> AsyncIterator["AsyncIterator[dict[str, Any]]"]:
         """The parts of a multipart answer, as they arrive."""
-        headers = self.headers | {"Accept": "multipart/mixed"}
+        headers = self.headers | {"Accept": "multipart/mixed", "Accept-Encoding": encoding}
         async with self.session.post(f"{self.url}/graphql", json={"query": query}, headers=headers) as response:
             assert response.content_type == "multipart/mixed", await response.text()
+            assert response.headers.get("Content-Encoding", "identity") == encoding
 
             async def read() -> AsyncIterator[dict[str, Any]]:
                 # Not aiohttp's reader: it holds a part back until the next has begun to arrive.

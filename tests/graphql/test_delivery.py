@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.graphql.conftest import MICHAEL, Running
 
 CEILING_S = 30
@@ -18,9 +20,10 @@ def fields_of(part: dict[str, Any]) -> set[str]:
     return {name for one in part.get("incremental", ()) for name in one["data"]}
 
 
-async def test_the_first_part_arrives_while_a_source_is_held_open(gateway: Running) -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+async def test_the_first_part_arrives_while_a_source_is_held_open(gateway: Running, encoding: str) -> None:
     held = gateway.faults["pharmacy"].hold = asyncio.Event()
-    async with asyncio.timeout(CEILING_S), gateway.parts(DEFERRED) as parts:
+    async with asyncio.timeout(CEILING_S), gateway.parts(DEFERRED, encoding) as parts:
         first = await anext(parts)
         assert first["data"]["patient"]["identifier"]["value"] == MICHAEL
         assert first["hasNext"] is True

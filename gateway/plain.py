@@ -1,0 +1,138 @@
+"""Objects of nothing but plain fields, read in one go: a long answer is a hundred thousand of them.
+
+graphql-core asks of every field which arguments it has, what its resolver is told, whether a coroutine came back, and
+where in the answer it stands. A plain field (`schema.gql.derive.read_directly`) has none of it. Where all fields
+of an object are plain, down to the leaves, its selection is made into one function from the object to its dictionary.
+
+Nothing is decided here that GraphQL decides elsewhere: what a selection comes to is graphql-core's own
+(`collect_subfields`, with @skip, @include and fragments), and an object on which anything goes wrong is read again the
+long way, which finds the same fault, says where it is, and nulls what must be null (GraphQL, section 6.4.4).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLID,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLStreamDirective,
+    GraphQLString,
+    TypeNameMetaFieldDef,
+)
+from graphql.execution.collect_fields import CollectedFields, FieldDetails
+
+from schema.gql.derive import PLAIN
+
+Read = Callable[[Any], Any]
+Collect = Callable[[GraphQLObjectType, list[FieldDetails]], CollectedFields]
+
+
+class NotPlain(Exception):
+    """The value is none that a plain field has: the long way says what is wrong with it."""
+
+
+def reader(
+    schema: GraphQLSchema, kind: GraphQLObjectType, details: list[FieldDetails], collect: Collect
+) -> Read | None:
+    """The function that reads an object of this type as these fields select from it; None where a field is not plain.
+
+    The function raises whatever goes wrong, and changes nothing.
+    """
+    if any(detail.defer_usage is not details[0].defer_usage for detail in details):
+        return None  # in two parts of the answer at once
+    selected = collect(kind, details)
+    if selected.new_defer_usages:
+        return None
+    fields: list[tuple[str, Read]] = []
+    for name, of_field in selected.grouped_field_set.items():
+        read = _field(schema, kind, of_field, collect)
+        if read is None:
+            return None
+        fields.append((name, read))
+    return lambda source: {name: read(source) for name, read in fields}
+
+
+def _field(
+    schema: GraphQLSchema, kind: GraphQLObjectType, details: list[FieldDetails], collect: Collect
+) -> Read | None:
+    field = schema.get_field(kind, details[0].node.name.value)
+    if field is None or any(_is_streamed(detail.node) for detail in details):
+        return None
+    if field is TypeNameMetaFieldDef:
+        return lambda _: kind.name
+    get: Read | None = field.extensions.get(PLAIN)
+    if get is None or (complete := _completed(schema, field.type, details, collect)) is None:
+        return None
+    return lambda source: complete(get(source))
+
+
+def _is_streamed(node: FieldNode) -> bool:
+    directives = node.directives or ()
+    return len(directives) > 0 and any(one.name.value == GraphQLStreamDirective.name for one in directives)
+
+
+def _completed(schema: GraphQLSchema, kind: Any, details: list[FieldDetails], collect: Collect) -> Read | None:
+    """CompleteValue (GraphQL, section 6.4.3) of what is neither a fault nor null where null may not be."""
+    if isinstance(kind, GraphQLNonNull):
+        return _never_null(schema, kind.of_type, details, collect)
+    inner = _never_null(schema, kind, details, collect)
+    return inner and (lambda value: None if value is None else inner(value))
+
+
+def _never_null(schema: GraphQLSchema, kind: Any, details: list[FieldDetails], collect: Collect) -> Read | None:
+    """The same, where null is a fault."""
+    if kind is GraphQLString or kind is GraphQLID:
+        return _text
+    if isinstance(kind, GraphQLScalarType | GraphQLEnumType):
+        return _leaf(kind.coerce_output_value)
+    if isinstance(kind, GraphQLList):
+        item = _completed(schema, kind.of_type, details, collect)
+        return item and _listed(item)
+    if isinstance(kind, GraphQLObjectType):
+        read = reader(schema, kind, details, collect)
+        return read and _checked(read, kind.is_type_of or _is_there)
+    return None  # an interface: which type it is depends on the value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise NotPlain
+    return value
+
+
+def _leaf(coerce: Read) -> Read:
+    def read(value: Any) -> Any:
+        shown = coerce(value) if value is not None else None
+        if shown is None:
+            raise NotPlain
+        return shown
+
+    return read
+
+
+def _listed(item: Read) -> Read:
+    def read(values: Any) -> list[Any]:
+        if not isinstance(values, tuple | list):
+            raise NotPlain
+        return [item(value) for value in values]
+
+    return read
+
+
+def _is_there(value: Any, _: None) -> bool:
+    return value is not None
+
+
+def _checked(read: Read, is_type_of: Callable[[Any, Any], Any]) -> Read:
+    def checked(value: Any) -> Any:
+        if is_type_of(value, None) is not True:
+            raise NotPlain
+        return read(value)
+
+    return checked
