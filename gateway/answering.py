@@ -23,6 +23,7 @@ from gateway.operation import Operations, invalid, lasts, refusal
 from gateway.requesting import RequestGateway
 from gateway.service import Service
 from gateway.telemetry import log_fault
+from gateway.updates import LEFT
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.federation import build_subgraph
 from schema.gql.request import Context
@@ -117,6 +118,7 @@ class Answering:
         if how is Delivery.PARTS_2022:
             said = in_the_form_of_2022(said)
         lasting = lasts(document, question.operation_name)
+        ended = LEFT
         last: Frame = {}  # a failure after the first part must tell the client that no other follows
         try:
             async with aclosing(said) as frames:
@@ -124,17 +126,22 @@ class Answering:
                     body = orjson.dumps(frame, default=str)
                     await bound.record_disclosure(body)
                     last = {} if lasting else {"hasNext": False}
-                    yield Sealed(body, bool(frame.get("hasNext")), 200, refused=_is_refused(frame, lasting))
+                    if refused := _is_refused(frame, lasting):
+                        ended = frame["errors"][0]["extensions"]["code"]
+                    yield Sealed(body, bool(frame.get("hasNext")), 200, refused)
         except AuditUnavailable:
+            ended = ErrorCode.AUDIT_UNAVAILABLE.name
             message = "The audit store cannot record this disclosure: nothing is shown. Try again later."
             yield Sealed(orjson.dumps(refusal(ErrorCode.AUDIT_UNAVAILABLE, message) | last), False, 503, lasting)
         except NotAuthenticated as problem:
+            ended = ErrorCode.NOT_AUTHENTICATED.name
             frame = refusal(ErrorCode.NOT_AUTHENTICATED, str(problem))
             yield Sealed(orjson.dumps(frame | last), False, 401, lasting)
         except Exception as problem:
+            ended = ErrorCode.INTERNAL.name
             yield Sealed(orjson.dumps(fault(problem) | last), False, 500, lasting)
         finally:
-            bound.close()
+            bound.close(ended)
             if not lasting:
                 self._service.metrics.request_seconds.observe(time.monotonic() - bound.received)
 

@@ -41,6 +41,10 @@ class MemoryCache:
         while self._size > self._capacity:
             self._drop(next(iter(self._held)))
 
+    def holds(self, key: bytes) -> bool:
+        """Whether it was kept and has not been pushed out, be it stale by now."""
+        return key in self._held
+
     def forget(self, tag: bytes) -> None:
         """Drop everything that was put under this tag."""
         for key in tuple(self._tagged.get(tag, ())):

@@ -4,7 +4,7 @@ multipart/mixed                        parts, in the format of graphql-js 17 (`p
                                        https://github.com/graphql/graphql-wg/blob/main/rfcs/DeferStream.md
 multipart/mixed;deferSpec=20220824     parts, in the format of August 2022 (`path` and `label` on every part). A
                                        client of one format silently puts parts of the other in the wrong place.
-text/event-stream alone                GraphQL over server-sent events, "distinct connections":
+text/event-stream, without JSON        GraphQL over server-sent events, "distinct connections":
                                        https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverSSE.md
 a WebSocket                            parts and events as messages: `gateway.transport_ws`
 anything else                          one JSON answer, complete
@@ -56,10 +56,15 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def chosen(accept: dict[str, dict[str, str]]) -> Delivery:
-    """Parts where the client takes them; events only where it takes nothing else."""
+    """Parts where the client takes them; events where it takes neither JSON nor anything else in one piece.
+
+    urql subscribes with `text/event-stream, multipart/mixed`, and asks for everything else with JSON among the types.
+    """
+    if EVENTS in accept and set(accept) <= {EVENTS, MULTIPART}:
+        return Delivery.EVENTS
     if MULTIPART in accept:
         return Delivery.PARTS_2022 if accept[MULTIPART].get("deferspec") == "20220824" else Delivery.PARTS
-    return Delivery.EVENTS if set(accept) == {EVENTS} else Delivery.WHOLE
+    return Delivery.WHOLE
 
 
 async def in_the_form_of_2022(frames: AsyncGenerator[Frame, None]) -> AsyncGenerator[Frame, None]:

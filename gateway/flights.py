@@ -113,16 +113,13 @@ class Outcome:
     error: SourceError | None
     latency_s: float
     cache: CacheState
+    lasts: bool = False
+    """Whether who asks again is served this or something newer: not where it takes too much room, or has no time."""
 
     @property
     def facts(self) -> list[ReadFact]:
         """Every fact of every type."""
         return [read for answer in self.answers.values() for read in answer.facts]
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it is there, so that it may be served again."""
-        return self.error is None and all(answer.complete for answer in self.answers.values())
 
     @property
     def candidates(self) -> frozenset[str]:
@@ -229,7 +226,8 @@ class Flights:
             error = error or problem
             answers.update({fact_type: found[fact_type] for fact_type in types & found.keys()})
         answers["Patient"] = _with_people(answers)
-        return Outcome(answers, error, time.monotonic() - asked_at, state)
+        lasts = any(flight.outdated for flight in joined) or all(map(self._cache.holds, keys.values()))
+        return Outcome(answers, error, time.monotonic() - asked_at, state, lasts)
 
     async def find(self, source: ConfiguredSource, search: PatientSearch, actor: Actor, purpose: str) -> Outcome:
         """Whom the source offers for a search: asked now, shared with nobody and kept nowhere.

@@ -10,10 +10,10 @@ be said to be lacking in the other's source.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.aside import MANY_FACTS, aside
 from gateway.hearing import Heard
@@ -33,6 +33,7 @@ from gateway.merge import (
 )
 from gateway.selection import chosen
 from gateway.translating import Translator
+from gateway.versions import Told, versions
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.ports import OVER_SECTIONS
 from schema.model.clinical import FACT_TYPES, Medication, Patient
@@ -51,8 +52,11 @@ from schema.model.view import (
     SourceRef,
     SourceState,
     SourceStatus,
+    SourceVersion,
     TerminologyUsed,
 )
+
+T = TypeVar("T")
 
 MOST_CODES = 100
 
@@ -107,10 +111,10 @@ class Gathering:
         deadline: float,
         merger: Merger,
         person: str = "",
-        late: Callable[[SourceRef], None] = lambda source: None,
+        late: Callable[[str], None] = lambda source: None,
     ) -> None:
-        """`person` is who it is in the cross-reference table; `late` is told of every source that has answered
-        completely after this view had stopped waiting for it.
+        """`person` is who it is in the cross-reference table; `late` is told of every source whose answer came
+        after this view had stopped waiting for it, and lasts: one that would be asked again shows nothing new.
         """
         self.reference = reference
         self.person = person
@@ -184,6 +188,16 @@ class Gathering:
         """One status for each configured source."""
         return tuple(found.status for found in await self._wait(self._asked))
 
+    async def versions(self) -> tuple[SourceVersion, ...]:
+        """As the port says."""
+        return await self.compared(versions, FACT_TYPES)
+
+    async def compared(self, made: Callable[[Iterable[Told]], T], types: Collection[str]) -> T:
+        """What is made of all that the sources say of these types, once all of them have settled."""
+        await self.sources()
+        told = list(self.told(types))
+        return await aside(sum(len(facts) for _, _, facts in told) > MANY_FACTS, made, told)
+
     async def terminology(self) -> TerminologyUsed:
         """As the port says."""
         await self._every_section(FACT_TYPES)
@@ -199,13 +213,13 @@ class Gathering:
         """What each source that this view has waited for came to: for the audit of what is shown of it."""
         return tuple(self._settled.values())
 
-    def told(self, types: Collection[str]) -> Iterator[tuple[SectionSource, str, tuple[SourceFact[Any], ...]]]:
+    def told(self, types: Collection[str]) -> Iterator[Told]:
         """What each source that is settled came to for each of these types that it holds, and its facts of it."""
         for asked in self._asked:
             heard = self._settled.get(asked.source.id)
             if heard is None:
                 continue
-            for fact_type in sorted(asked.types.intersection(types)):
+            for fact_type in (name for name in FACT_TYPES if name in asked.types and name in types):
                 yield heard.section_source(fact_type, True), fact_type, heard.facts.get(fact_type, ())
 
     def end(self) -> None:
@@ -247,8 +261,8 @@ class Gathering:
         return heard
 
     def _landed(self, answer: "asyncio.Task[Heard]") -> None:
-        if not answer.cancelled() and answer.exception() is None and answer.result().complete:
-            self._late(answer.result().source)
+        if not answer.cancelled() and answer.exception() is None and answer.result().lasts:
+            self._late(answer.result().source.id)
 
     def _now(self, asked: Asked) -> Heard:
         if (settled := self._settled.get(asked.source.id)) is not None:

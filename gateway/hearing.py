@@ -107,8 +107,8 @@ class Heard:
     latency_ms: int | None = None
     cache: CacheState | None = None
     record_hashes: tuple[str, ...] = ()
-    complete: bool = False
-    """Whether the source gave everything it was asked for: then the next view is served the same."""
+    lasts: bool = False
+    """Whether the next view is served this or something newer, and would not be asking the same again."""
 
     @property
     def status(self) -> SourceStatus:
@@ -225,7 +225,7 @@ def hear(
         latency_ms=round(outcome.latency_s * 1000),
         cache=outcome.cache,
         record_hashes=tuple(sorted({one.provenance.record_hash for found in facts.values() for one in found})),
-        complete=outcome.complete,
+        lasts=outcome.lasts,
     )
 
 

@@ -42,7 +42,7 @@ from gateway.identity.reference import SUPERSEDED, ReferenceOrigin, ReferencePer
 from gateway.referring import DEMOGRAPHICS, find_reference
 from gateway.refusals import readable, said_aloud, sentence
 from gateway.service import Service
-from gateway.updates import Watch
+from gateway.updates import LEFT, Watch
 from gateway.watching import Watched
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.ports import PatientUpdate
@@ -173,16 +173,10 @@ class RequestGateway:
                 zones=frozenset(source.table.timezone for source in service.sources.values()),
             ),
             person,
-            partial(self._late, person, types),
+            partial(service.updates.late, person, self.actor, self._purpose),
         )
         self._views.append(view)
         return view
-
-    def _late(self, person: str, types: frozenset[str], source: SourceRef) -> None:
-        """Told only where the next view is served what came: one that would ask again shows nothing new."""
-        table = self.service.sources[source.id].table
-        if all(table.ttl_s(fact_type) > 0 for fact_type in types):
-            self.service.updates.late(person, self.actor, self._purpose, source.id)
 
     async def _reference(
         self, asked: Identifier, birth_date: date | None, policy: Policy, deadline: float
@@ -286,11 +280,11 @@ class RequestGateway:
             for one in found.disclosed or (Disclosed(None, ()),)
         ]
 
-    def close(self) -> None:
-        """The request is over. Flights go on."""
+    def close(self, reason: str = LEFT) -> None:
+        """The request is over, of a subscription for this reason. Flights go on."""
         self._end_views()
         if self._watch is not None:
-            self._watch.close()
+            self._watch.close(reason)
 
     def _end_views(self) -> None:
         for view in self._views:

@@ -91,7 +91,7 @@ class Service:
         self.breaker = SubjectBreaker()
         self.ids = Ids(keys.derived("ids"))
         self.translator = translator
-        self.updates = Updates(sources, crossref, self.flights, config.graphql.subscriptions_per_user)
+        self.updates = Updates(sources, crossref, self.flights, config.graphql.subscriptions_per_user, metrics)
         self._store = audit
         self._reopening = asyncio.Lock()
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TextIO, cast
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SILENCED = ("strawberry", "graphql", "httpx", "httpcore", "aiohttp", "asyncio", "uvicorn.access", "uvicorn.error")
 """Loggers that put queries, URLs, payloads or the text of exceptions into what they write."""
@@ -83,6 +83,18 @@ class Metrics:
         )
         self.searches = Counter(
             "sherwood_searches_total", "Searches by demographics, by outcome.", ["outcome"], registry=self.registry
+        )
+        self.subscriptions_open = Gauge(
+            "sherwood_subscriptions_open", "Subscriptions that are open now.", registry=self.registry
+        )
+        self.subscriptions_begun = Counter(
+            "sherwood_subscriptions_begun_total", "Subscriptions that were given a place.", registry=self.registry
+        )
+        self.subscriptions_ended = Counter(
+            "sherwood_subscriptions_ended_total",
+            "Subscriptions that ended: left (by the caller, or cut), going (the gateway), or the code of their error.",
+            ["reason"],
+            registry=self.registry,
         )
         self.identity = Counter(
             "sherwood_identity_total", "Decisions about source records, by grade.", ["source", "grade"],

@@ -19,6 +19,7 @@ import structlog
 from adapters.sdk import Actor, Call, SourceRequest, Subject
 from gateway.flights import ConfiguredSource, Flights
 from gateway.identity.crossref import CrossReference
+from gateway.telemetry import Metrics
 from schema.gql.errors import ErrorCode, QueryError
 from schema.model.updates import UpdateCause
 from schema.model.values import Identifier
@@ -35,6 +36,8 @@ UPDATED_EVERY_S = 1.0
 """The shortest time between two updates of one watch: a machine that sends twenty results makes one or two."""
 LOOKED_AT_EVERY_S = 30.0
 """A watch of somebody about whom nothing is heard is woken all the same: who may no longer watch is told so."""
+LEFT, GOING = "left", "going"
+"""Why a watch is over where no error is the reason: the caller has gone or was cut, or the gateway is going."""
 _NOBODY = Actor(user="", role="", organization="")
 
 
@@ -78,11 +81,11 @@ class Watch:
         changed, self._changed = self._changed, {}
         return changed
 
-    def close(self) -> None:
-        """Give the place up."""
+    def close(self, reason: str) -> None:
+        """Give the place up. The first reason counts: LEFT, GOING or the code of an error."""
         self._over.set()
         self._bell.set()
-        self._registry.leave(self)
+        self._registry.leave(self, reason)
 
 
 class Updates:
@@ -94,6 +97,7 @@ class Updates:
         crossref: CrossReference,
         flights: Flights,
         most_per_user: int,
+        metrics: Metrics,
     ) -> None:
         self._crossref = crossref
         self._flights = flights
@@ -102,6 +106,8 @@ class Updates:
         self._watches: set[Watch] = set()
         self._following: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._ending = False
+        self._metrics = metrics
+        metrics.subscriptions_open.set_function(lambda: len(self._watches))
 
     def open(self, actor: Actor, purpose: str) -> Watch:
         """A watch of nobody yet. Raises QueryError: the caller has as many as one may."""
@@ -110,13 +116,16 @@ class Updates:
             raise QueryError(ErrorCode.TOO_MANY_AT_ONCE, message)
         watch = Watch(self, actor, purpose)
         self._watches.add(watch)
+        self._metrics.subscriptions_begun.inc()
         if self._ending:
-            watch.close()
+            watch.close(GOING)
         return watch
 
-    def leave(self, watch: Watch) -> None:
+    def leave(self, watch: Watch, reason: str) -> None:
         """The watch is over."""
-        self._watches.discard(watch)
+        if watch in self._watches:
+            self._watches.remove(watch)
+            self._metrics.subscriptions_ended.labels(reason=reason).inc()
 
     async def following(self) -> None:
         """Once what is told from now on is heard of; a source that cannot be asked at the moment is not waited for."""
@@ -144,7 +153,7 @@ class Updates:
         """Every watch is over, and every further one at once: the process is going."""
         self._ending = True
         for watch in tuple(self._watches):
-            watch.close()
+            watch.close(GOING)
 
     async def close(self) -> None:
         """Ask nobody any more."""

@@ -5,32 +5,25 @@ woke it are asked. Where they say nothing new that this viewer may see, nobody e
 something arrived which the policy hides leaves no trace, not even that there was an update.
 """
 
-import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct
 
 from gateway.access import Policy
-from gateway.aside import MANY_FACTS, aside
 from gateway.gathering import Gathering
 from gateway.refusals import readable, said_aloud
 from gateway.updates import Watch
+from gateway.versions import Seen, hashed
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.ports import PatientUpdate
 from schema.model.updates import RecordChange, UpdateCause
 from schema.model.values import Identifier
-from schema.model.view import SectionSource, SourceFact, SourceRef
+from schema.model.view import SourceRef
 
 if TYPE_CHECKING:
     from gateway.requesting import RequestGateway
-
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_Told = tuple[SectionSource, str, tuple[SourceFact[Any], ...]]
-Seen = dict[tuple[SourceRef, str], bytes]
-"""What each source says of each type, as hashes: all that is remembered of a record between two updates."""
 
 
 class Watched(Struct, frozen=True, kw_only=True):
@@ -122,16 +115,5 @@ def _differences(told: Seen, seen: Seen) -> dict[SourceRef, tuple[str, ...]]:
 
 
 async def _seen(view: Gathering, types: frozenset[str]) -> Seen:
-    await view.sources()
-    told = list(view.told(types))
-    return await aside(sum(len(facts) for _, _, facts in told) > MANY_FACTS, _hashed, told)
-
-
-def _hashed(told: Iterable[_Told]) -> Seen:
-    """Neither when a source was asked nor in which order it answered makes a difference; nor do the bytes it gave."""
-    return {
-        (what.source, fact_type): hashlib.sha256(
-            _encode((what, sorted(_encode((one.id, one.fact)) for one in facts)))
-        ).digest()
-        for what, fact_type, facts in told
-    }
+    """All that is remembered of a record between two updates."""
+    return await view.compared(hashed, types)

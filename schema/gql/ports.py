@@ -20,6 +20,7 @@ from schema.model.view import (
     Section,
     SourceRef,
     SourceStatus,
+    SourceVersion,
     TerminologyUsed,
 )
 
@@ -34,6 +35,7 @@ OVER_SECTIONS: dict[str, frozenset[str]] = {
         {"ServiceRequest", "Appointment", "Encounter", "DiagnosticReport", "DocumentReference", "Communication"}
     ),
     "careTeamMembers": frozenset({"Patient", "CareTeam", "Encounter", "Appointment", "Medication", "Communication"}),
+    "versions": frozenset(FACT_TYPES),
 }
 """What is said over several sections, and the fact types that it is made of."""
 
@@ -84,6 +86,10 @@ class PatientRecordPort(Protocol):
 
     async def sources(self) -> tuple[SourceStatus, ...]:
         """One status for each configured source, once all have settled or the deadline has passed."""
+        ...
+
+    async def versions(self) -> tuple[SourceVersion, ...]:
+        """What each source that is asked says in each section it holds, to be compared; once all have settled."""
         ...
 
     async def terminology(self) -> TerminologyUsed:

@@ -32,7 +32,7 @@ from schema.gql.updates import subscription_type
 from schema.model.clinical import SECTIONS, Patient
 from schema.model.fact import Fact
 from schema.model.values import Identifier
-from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus, TerminologyUsed
+from schema.model.view import EntryFilter, Link, Section, SourceRef, SourceStatus, SourceVersion, TerminologyUsed
 
 T = TypeVar("T")
 
@@ -145,6 +145,9 @@ def _patient_record() -> Any:
     async def sources(root: Any) -> Any:
         return await cast("PatientRecordPort", root).sources()
 
+    async def versions(root: Any) -> Any:
+        return await cast("PatientRecordPort", root).versions()
+
     async def terminology(root: Any) -> Any:
         return await cast("PatientRecordPort", root).terminology()
 
@@ -204,6 +207,12 @@ def _patient_record() -> Any:
     )
     namespace["sources"] = field(
         sources, listed(value_type(SourceStatus)), "Every configured source, and what became of it in this answer."
+    )
+    namespace["versions"] = field(
+        versions,
+        listed(value_type(SourceVersion)),
+        "What each source says in each section, as texts to compare: whether what is on a screen is still what the "
+        "sources say. Asks for every section.",
     )
     namespace["terminology"] = field(
         terminology, value_type(TerminologyUsed), "By which lists and maps it was decided which codes are the same."

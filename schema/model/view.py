@@ -142,6 +142,21 @@ class SourceStatus(Struct, frozen=True, gc=False, kw_only=True):
     gaps: Annotated[tuple[Gap, ...], d("Every silence it explained.")] = ()
 
 
+class SectionVersion(Struct, frozen=True, gc=False, kw_only=True):
+    """What one source says in one section, as a short text that is another as soon as it says something else."""
+
+    section: Annotated[str, d("The field of `PatientRecord`.")]
+    state: Annotated[SourceState, d("What became of the source there.")]
+    version: Annotated[str, d("Compare it with that of another answer to the same caller; nothing else is in it.")]
+
+
+class SourceVersion(Struct, frozen=True, gc=False, kw_only=True):
+    """By which to tell whether a source says now what it said in another answer, without asking for all of it."""
+
+    source: Annotated[SourceRef, d("The source.")]
+    sections: Annotated[tuple[SectionVersion, ...], d("Every section of which it holds anything, of whomever.")]
+
+
 class SectionStatus(Enum):
     """Whether every source in scope for a section was heard."""
 

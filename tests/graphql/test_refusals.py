@@ -16,7 +16,7 @@ from gateway.config import AUDIT_FILE, ConfigError, load
 from gateway.opening import open_service
 from gateway.problems import CommandError
 from gateway.serving import bind, refuse_strangers
-from tests.graphql.conftest import MICHAEL, Running, started
+from tests.graphql.conftest import MICHAEL, WARD, Running, started
 
 BY_NUMBER = '{{ patient(identifier: {{value: "{}"}}) {{ allergies {{ totalCount }} }} }}'
 
@@ -334,6 +334,11 @@ def test_a_port_in_use_is_said_with_what_to_do() -> None:
         ('[identity]\nauthority = "pds"\n', 1, "no source"),
         ('[[access.tokens]]\ntoken = "letmein"\n', 2, "env:NAME"),
         (
+            '[[sources]]\nid = "a"\n[sources.auth]\ntype = "basic"\nusername = "u"\npassword = "letmein"\n',
+            3,
+            "sources.0.auth: password: a secret is not written",
+        ),
+        (
             '[[sources]]\nid = "a"\nname = "A"\norganization = "O"\nadapter = "rest"\ntimeout = "0s"\n',
             6,
             "greater than 0",
@@ -354,9 +359,59 @@ def test_a_wrong_setting_is_refused_with_its_line_and_what_to_write(
 
 async def test_a_missing_secret_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TEST_WARD_TOKEN")
-    with pytest.raises(SettingsError, match="TEST_WARD_TOKEN"):
+    with pytest.raises(ConfigError, match=r"gateway.toml:\d+: access.tokens.0.token: env:TEST_WARD_TOKEN"):
         async with started(tmp_path):
             pass
+
+
+AUTHENTICATED = (
+    '[[sources]]\nid = "epr"\nname = "E"\norganization = "O"\nadapter = "fhir"\n'
+    'settings = { base_url = "http://127.0.0.1:1" }\n'
+)
+TOKEN = '[[access.tokens]]\nuser = "u"\nrole = "r"\norganization = "o"\n'
+
+
+async def test_a_file_with_a_secret_is_relative_to_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "one" / "token").write_text(WARD, encoding="utf-8")
+    path = tmp_path / "one" / "gateway.toml"
+    auth = '[sources.auth]\ntype = "header"\nname = "X-Api-Key"\nvalue = "file:token"\n'
+    path.write_text(f'{TOKEN}token = "file:token"\n{AUTHENTICATED}{auth}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for given in (path, Path("../one/gateway.toml")):
+        async with open_service(load(given)) as service:
+            assert service.access.authenticate({"authorization": f"Bearer {WARD}"}).user == "u"
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "key"),
+    [
+        ('[gateway]\nport = 0\nsecret = "file:gone"\n', 3, "gateway.secret"),
+        (f'{TOKEN}token = "file:gone"\n', 5, "access.tokens.0.token"),
+        (
+            f'{AUTHENTICATED}[sources.auth]\ntype = "header"\nname = "X-Api-Key"\nvalue = "file:gone"\n',
+            10,
+            "sources.0.auth.value",
+        ),
+        (
+            f'{AUTHENTICATED}auth = {{ type = "basic", username = "u", password = "file:gone" }}\n',
+            7,
+            "sources.0.auth.password",
+        ),
+    ],
+)
+async def test_a_secret_that_cannot_be_had_is_named_with_its_key_line_and_path(
+    tmp_path: Path, written: str, line: int, key: str
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        async with open_service(load(path)):
+            pass
+    assert str(refused.value) == f"{path}:{line}: {key}: file:{tmp_path / 'gone'}: the file cannot be read"
 
 
 async def test_an_unknown_setting_of_a_source_names_the_source_and_the_setting(tmp_path: Path) -> None:

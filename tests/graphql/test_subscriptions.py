@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -65,6 +66,44 @@ async def test_a_source_that_answers_after_the_deadline_brings_an_update(gateway
     assert (change["source"]["id"], change["cause"]) == ("telehealth", "LATE_ANSWER")
     assert "communications" in change["sections"]
     assert second["patient"]["communications"]["totalCount"] > first["patient"]["communications"]["totalCount"]
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 5000])
+async def test_a_late_answer_that_is_not_kept_is_not_asked_for_over_and_over(tmp_path: Path, cache_bytes: int) -> None:
+    """Nothing is kept at all, or each type pushes out what was kept of the one before."""
+    shown = f"{RESULTS} communications {{ status }} sources {{ source {{ id }} state }}"
+    sized = f"[gateway]\ncache_bytes = {cache_bytes}\n"
+    async with (
+        asyncio.timeout(CEILING_S),
+        started(tmp_path, edit=lambda config: config.replace("[gateway]\n", sized)) as gateway,
+    ):
+        faults = gateway.faults["telehealth"]
+        held = faults.hold = asyncio.Event()
+        async with updates(gateway, shown, deadline="PT2S") as told:
+            await anext(told)
+            held.set()
+            while b'source="telehealth"' not in gateway.service.metrics.text():
+                await asyncio.sleep(0.02)  # until it has come, late
+            faults.hold = asyncio.Event()
+            await send_potassium(gateway.feed_port, "6.6")
+            second = await anext(told)
+        assert [change["source"]["id"] for change in second["changes"]] == ["lab"]
+        assert counted(gateway, "jacky") == 2, "for the first update and for this one: nobody looked in between"
+        assert {"source": {"id": "telehealth"}, "state": "PENDING"} in second["patient"]["sources"]
+        assert second["patient"]["communications"]["status"] != "COMPLETE"
+
+
+async def test_a_late_answer_from_before_a_change_is_asked_for_again(gateway: Running) -> None:
+    shown = "communications { totalCount }"
+    await gateway.record("identifier { value }")
+    held = gateway.faults["telehealth"].hold = asyncio.Event()
+    async with asyncio.timeout(CEILING_S), updates(gateway, shown, deadline="PT2S") as told:
+        await anext(told)
+        michael = Identifier(system=NHS_NUMBER, value=MICHAEL)
+        gateway.service.flights.forget(gateway.service.sources["telehealth"], [michael])
+        held.set()
+        (change,) = (await anext(told))["changes"]
+    assert (change["source"]["id"], change["cause"]) == ("telehealth", "LATE_ANSWER")
 
 
 async def test_the_first_update_is_not_from_before_it(gateway: Running) -> None:
@@ -281,6 +320,38 @@ async def test_nobody_has_more_subscriptions_than_one_may(tmp_path: Path) -> Non
         while refused_again:  # until it is noticed that the first has gone
             async with events(gateway, subscription(RESULTS)) as again:
                 refused_again = code(await anext(again)) == "TOO_MANY_AT_ONCE"
+
+
+def subscriptions_of(gateway: Running) -> dict[str, int]:
+    """What is counted of them: `open`, `begun`, and by the reason for which they ended."""
+    text = gateway.service.metrics.text().decode()
+    found = re.findall(r'^sherwood_subscriptions_(open|begun|ended)(?:_total)?(?:{reason="(\w+)"})? (\d+)', text, re.M)
+    return {reason or what: int(count) for what, reason, count in found}
+
+
+async def test_subscriptions_are_counted_while_open_and_by_the_reason_they_ended_for(gateway: Running) -> None:
+    async with asyncio.timeout(CEILING_S):
+        assert subscriptions_of(gateway) == {"open": 0, "begun": 0}
+        async with updates(gateway) as first, updates(gateway, number=LOUISE, **by(DESK)) as second:
+            await anext(first)
+            await anext(second)
+            assert subscriptions_of(gateway) == {"open": 2, "begun": 2}
+        while subscriptions_of(gateway)["open"]:  # until it is noticed that both have gone
+            await asyncio.sleep(0.02)
+        async with events(gateway, subscription(RESULTS, number="9990000042")) as refused:
+            assert [code(result) async for result in refused] == ["PATIENT_NOT_FOUND"]
+        async with events(gateway, subscription(RESULTS)) as told:
+            await anext(told)
+            gateway.service.access = StaticTokens([("another-token-than-it-was-opened-with", WARD_GRANT)])
+            await send_potassium(gateway.feed_port, "6.6")
+            assert [code(result) async for result in told] == ["NOT_AUTHENTICATED"]
+        gateway.service.access = StaticTokens([(WARD, WARD_GRANT)])
+        async with updates(gateway) as last:
+            await anext(last)
+            gateway.service.updates.end()
+            assert [update async for update in last] == []
+    ended = {"left": 2, "PATIENT_NOT_FOUND": 1, "NOT_AUTHENTICATED": 1, "going": 1}
+    assert subscriptions_of(gateway) == {"open": 0, "begun": 5, **ended}
 
 
 async def test_what_cannot_be_subscribed_to_is_said_at_once(gateway: Running) -> None:

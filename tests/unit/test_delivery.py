@@ -21,7 +21,8 @@ from gateway.delivery import Delivery, accepted, chosen, in_the_form_of_2022
         ("multipart/mixed; q=0.5", Delivery.PARTS),
         ("text/event-stream", Delivery.EVENTS),
         ("text/event-stream, application/json", Delivery.WHOLE),
-        ("text/event-stream, multipart/mixed", Delivery.PARTS),
+        ("text/event-stream, multipart/mixed", Delivery.EVENTS),
+        ("application/json, text/event-stream, multipart/mixed", Delivery.PARTS),
     ],
 )
 def test_the_client_says_how_it_takes_its_answer(header: str, how: Delivery) -> None:

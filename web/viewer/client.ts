@@ -14,6 +14,7 @@ export function signIn(value: string): void {
 const client = new Client({
   url: "/graphql",
   preferGetMethod: false, // a person's number does not belong in a URL
+  fetchSubscriptions: true, // as server-sent events, with the token in a header like every question
   exchanges: [fetchExchange], // no cache: the gateway knows how old an answer is, this page would not
   fetchOptions: () => (token ? { headers: { Authorization: `Bearer ${token}` } } : {}),
 });
@@ -42,6 +43,15 @@ export function useQuery<Data>(document: string, variables: object | null, turn 
   }, [document, asked]);
   // Until the effect has run, what is here answers an earlier question: not for a moment is it shown as the answer to this.
   return answer.asked === asked ? answer : { waiting: asked !== null };
+}
+
+/** Every result of a subscription; what it gives back ends it. An error, or no `hasNext`, says that it has ended. */
+export function subscribe<Data>(
+  document: string,
+  variables: object,
+  told: (result: OperationResult<Data>) => void,
+): () => void {
+  return client.subscription<Data>(document, { ...variables }).subscribe(told).unsubscribe;
 }
 
 /** By what a person is asked for; the NHS number where `system` is left out. */
