@@ -67,7 +67,8 @@ def section(status: str, *entries: Any, reason: str | None = None, sources: tupl
         "emptyReason": reason,
         "totalCount": len(entries),
         "sources": [
-            {"source": s, "state": state, "code": code, "facts": n, "gaps": gaps} for s, state, code, n, gaps in sources
+            {"source": s, "state": state, "code": code, "completeFrom": None, "facts": n, "gaps": gaps}
+            for s, state, code, n, gaps in sources
         ],
         "entries": {"nodes": list(entries), "edges": [{"cursor": "c", "node": e} for e in entries], "pageInfo": page},
     }

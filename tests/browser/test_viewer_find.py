@@ -1,5 +1,6 @@
 """Finding a person: a slip of the finger, nobody, several, a token, a gateway that is gone; each with what to do."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,21 @@ async def test_an_unknown_number_is_said_in_words_that_say_what_to_do(tmp_path: 
     assert "Nothing clinical is shown" in unresolved
     for said in (unknown, unresolved):
         assert "Allergies" not in said
+
+
+async def test_an_authority_that_is_slow_has_the_last_word(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    held = asyncio.Event()
+
+    def look(page: Browser) -> str:
+        ask(page, UNKNOWN)
+        page.find_text("main", "Asking")
+        loop.call_soon_threadsafe(loop.call_later, 2, held.set)  # what was wanted within half a second had no answer
+        return page.find_text("main", "Nobody is known by this number").text
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        gateway.faults["pds"].hold = held
+        assert "could not be established" not in await looking(gateway, look)
 
 
 async def test_a_search_shows_each_candidate_with_what_agrees_and_whom_it_cannot_find(tmp_path: Path) -> None:

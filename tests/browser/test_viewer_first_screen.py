@@ -3,17 +3,22 @@
 import asyncio
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from adapters.fhir.simulate import search_app
+from adapters.sdk import NHS_NUMBER
+from adapters.testing.simulation import Faults, http_server
 from tests.browser.looks import keep_looks
 from tests.browser.viewer import LEDGER, ask, looking, on_first_screen, patient_enough, shown, text_of, whole
 from tests.browser.webdriver import Browser
 from tests.graphql.conftest import MICHAEL, started
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+SNOMED = "http://snomed.info/sct"
 HELD = "Diabetes clinic register"
-NONE_KNOWN, NOT_RECORDED = "9991830006", "9996502007"
+NONE_KNOWN, NOT_RECORDED, NOBODYS = "9991830006", "9996502007", "9997725018"
 
 
 pytestmark = pytest.mark.usefixtures("viewer")
@@ -94,15 +99,38 @@ async def test_what_has_arrived_is_painted_before_the_last_source_answers_and_fi
 
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
         gateway.faults["diabetes"].hold = held
-        sections = ["allergies", "flags", "carePlans", "conditions", "consents", "relatedPersons", "socialHistory"]
-        selection = "patient { id } " + " ".join(f"{name} {{ totalCount }}" for name in sections)
-        await gateway.record(selection, deadline="PT4S")  # kept answers: half a second is enough for them anywhere
+        pending: list[str] = []
+        while pending != ["diabetes"]:  # half a second is enough anywhere for answers that are kept: all the others
+            asked = "versions { source { id } } sources { state source { id } }"
+            sources = (await gateway.record(asked, deadline="PT4S"))["sources"]
+            pending = [one["source"]["id"] for one in sources if one["state"] == "PENDING"]
         before, who, after, who_after = await looking(gateway, look)
     assert f"{HELD} (has not answered yet)" in before
     assert f"{HELD} (has not answered yet)" in who
     assert "NKDA" not in before, "the held source alone says so"
     assert f"Says there is none: “NKDA” recorded 5 Feb 2026, 10:05 {HELD}" in after
     assert "has not answered yet" not in after + who_after
+
+
+async def test_who_only_listens_is_named_wherever_it_may_have_missed_something(tmp_path: Path) -> None:
+    parts = ("#completeness", "#results", "#charts", "#encounters", "#diagnosticReports", "#allergies")
+
+    def look(page: Browser) -> list[dict[str, str]]:
+        said_of = []
+        for number in (MICHAEL, NOBODYS):
+            shown(page, number)
+            said_of.append({part: text_of(page, part) for part in parts})
+            page.find("header button").click()
+        return said_of
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        michael, nobodys = await looking(gateway, look)
+    since = "knows only what came since 6 Jan 2026, 06:00"
+    for part in parts[:-1]:
+        assert f"Ravensbrook Pathology ({since})" in michael[part], part
+        assert f"Ravensbrook Pathology (answered: does not know this person; {since})" in nobodys[part], part
+    assert "Ravensbrook Pathology" not in michael["#allergies"] + nobodys["#allergies"], "it holds none"
+    assert "No source here holds this about this person" in nobodys["#results"]
 
 
 async def test_none_known_not_recorded_and_not_reached_are_three_different_sentences(tmp_path: Path) -> None:
@@ -129,10 +157,78 @@ async def test_none_known_not_recorded_and_not_reached_are_three_different_sente
     assert "No resuscitation decision was found in the sources that answered" in resuscitation
 
 
+VERIFIED = {
+    "url": "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus",
+    "valueCodeableConcept": {"coding": [{"code": "01"}]},
+}
+
+
+def about_resuscitation() -> list[dict[str, Any]]:
+    """What a hospice holds about Michael: no care plan and no alert, a result and a paper."""
+    patient = {
+        "resourceType": "Patient",
+        "id": "h1",
+        "identifier": [{"system": NHS_NUMBER, "value": MICHAEL, "extension": [VERIFIED]}],
+        "name": [{"family": "Quillfeather", "given": ["Michael"]}],
+        "birthDate": LEDGER["pds:Patient/9994071009"]["birthDate"],
+        "gender": "male",
+    }
+    subject = {"reference": "Patient/h1"}
+    status = {
+        "resourceType": "Observation",
+        "id": "status",
+        "subject": subject,
+        "status": "final",
+        "code": {"coding": [{"system": SNOMED, "code": "304251008", "display": "Resuscitation status"}]},
+        "effectiveDateTime": "2026-02-11",
+        "valueCodeableConcept": {"text": "Not for attempted resuscitation"},
+    }
+    form = {
+        "resourceType": "DocumentReference",
+        "id": "form",
+        "subject": subject,
+        "status": "current",
+        "type": {"coding": [{"system": SNOMED, "code": "1382601000000107", "display": "Summary plan form"}]},
+        "date": "2026-02-11T10:00:00Z",
+        "content": [{"attachment": {"contentType": "application/pdf", "title": "form.pdf"}}],
+    }
+    other = {**status, "id": "other", "code": {"text": "Grip strength"}, "valueCodeableConcept": {"text": "weak"}}
+    return [{"entry": [{"resource": one} for one in (patient, status, form, other)]}]
+
+
+HOSPICE = """
+[[sources]]
+id = "hospice"
+name = "St Ode Hospice"
+organization = "St Ode Hospice"
+adapter = "fhir"
+timezone = "Europe/London"
+[sources.settings]
+base_url = "http://127.0.0.1:{port}"
+version = "R4"
+types = ["Observation", "DocumentReference"]
+"""
+
+
+async def test_a_decision_that_is_a_result_or_a_form_is_found_too(tmp_path: Path) -> None:
+    def look(page: Browser) -> str:
+        shown(page)
+        return text_of(page, "#resuscitation")
+
+    async with http_server(search_app(about_resuscitation()), Faults()) as port:
+        more = HOSPICE.replace("{port}", str(port))
+        async with started(tmp_path, tokens="", edit=lambda text: patient_enough(text) + more) as gateway:
+            found = await looking(gateway, look)
+    assert "Resuscitation status Not for attempted resuscitation" in found
+    assert "Summary plan form Read the document" in found
+    assert found.count("St Ode Hospice") == 2
+    assert "Grip strength" not in found
+
+
 async def test_a_restricted_persons_banner_names_the_number_and_says_that_nothing_is_shown(tmp_path: Path) -> None:
     def look(page: Browser) -> tuple[str, str]:
         shown(page, "9998843006")
-        return text_of(page, ".banner"), text_of(page, "main")
+        return f"{text_of(page, '.banner h1')} {text_of(page, '.banner > p')}", text_of(page, "main")
 
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
         banner, everything = await looking(gateway, look)

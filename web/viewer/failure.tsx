@@ -29,10 +29,14 @@ interface Failure {
   said: string;
 }
 
-/** The first error of these fields; null where none concerns them. A broken connection concerns every field. */
+/**
+ * What is wrong with the first of these fields that something is wrong with: what was early may have been answered since.
+ * Null where nothing concerns them; a broken connection, and an error without a place, concern every field.
+ */
 export function failure(error: CombinedError | undefined, fields: readonly string[]): Failure | null {
   if (!error) return null;
-  const first = error.graphQLErrors.find(({ path }) => !path?.length || fields.includes(String(path[0])));
+  const at = (field: string) => error.graphQLErrors.find(({ path }) => String(path?.[0]) === field);
+  const first = error.graphQLErrors.find(({ path }) => !path?.length) ?? fields.map(at).find((one) => one);
   if (first) {
     const [title, todo] = WORDS[String(first.extensions.code)] ?? [
       "The question could not be answered",

@@ -1,5 +1,6 @@
 /// One person's record: one query, whose parts are painted as they arrive.
-import { useEffect, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useMemo, useState } from "preact/hooks";
 import type * as T from "../types/viewer";
 import { type Answer, Asked, type Identifier, useNow, useQuery } from "./client";
 import alerts from "./documents/alerts.graphql?raw";
@@ -11,14 +12,17 @@ import people from "./documents/people.graphql?raw";
 import person from "./documents/person.graphql?raw";
 import record from "./documents/record.graphql?raw";
 import resuscitation from "./documents/resuscitation.graphql?raw";
+import versions from "./documents/versions.graphql?raw";
 import { failure, Problem } from "./failure";
 import { SignIn } from "./find";
 import { Alerts } from "./first/alerts";
 import { Allergies } from "./first/allergies";
 import { Banner } from "./first/banner";
 import { Living, NextOfKin } from "./first/people";
-import { Resuscitation } from "./first/resuscitation";
+import { CODES, Resuscitation } from "./first/resuscitation";
+import { useFollowing } from "./following";
 import { complete } from "./fragments";
+import { News } from "./news";
 import { CareTeam } from "./sections/care-team";
 import { Conditions } from "./sections/conditions";
 import { DEPTH, Depth, type DepthFragments } from "./sections/depth";
@@ -28,7 +32,20 @@ import { Completeness, Sources } from "./sources";
 import { count, wall } from "./words";
 
 const DOCUMENT = complete(
-  [record, person, allergies, alerts, resuscitation, people, links, members, conditions, ...DOCUMENTS, ...DEPTH].join("\n"),
+  [
+    record,
+    person,
+    allergies,
+    alerts,
+    resuscitation,
+    people,
+    links,
+    members,
+    conditions,
+    versions,
+    ...DOCUMENTS,
+    ...DEPTH,
+  ].join("\n"),
 );
 
 type First = T.PersonFragment &
@@ -44,6 +61,7 @@ type Later = Partial<
   First &
     DepthFragments &
     T.LinksFragment &
+    T.VersionsFragment &
     T.CareTeamMembersFragment &
     T.ConditionsFragment &
     T.EncountersFragment &
@@ -72,19 +90,28 @@ interface Parts {
 export function Record({ identifier, leave }: { identifier: Identifier; leave: () => void }) {
   const [turn, setTurn] = useState(0);
   const now = useNow();
-  const answer = useQuery<Parts>(DOCUMENT, { identifier }, turn);
+  const answer = useQuery<Parts>(DOCUMENT, { identifier, resuscitation: CODES }, turn);
   const { data, error, waiting } = answer;
   const refused = !waiting && data?.patient === null;
   const shown: Partial<First> & Later = refused ? {} : { ...data?.now, ...data?.patient }; // early parts until their full ones are there
   const wrong = failure(error, waiting ? [] : data?.patient ? ["patient"] : ["patient", "now"]); // what was early may mend
   const again = () => setTurn(turn + 1);
+  const at = useMemo(() => new Date(), [identifier, turn]);
+  const said = waiting ? undefined : data?.patient?.versions;
+  const following = useFollowing(identifier, said);
   return (
     <Asked.Provider value={{ identifier, turn, waiting, now }}>
-      <Head leave={leave} again={again} progress={progressOf(answer)} waiting={waiting} turn={turn} />
+      <Head leave={leave} again={again} progress={progressOf(answer)} waiting={waiting} at={at} />
       <main id="main" tabIndex={-1} aria-busy={waiting}>
         {wrong && <Problem {...wrong} />}
         {wrong?.code === "NOT_AUTHENTICATED" && <SignIn then={again} />}
-        {shown.identifier ? <Page shown={shown as Later & T.PersonFragment} /> : waiting && <p>Asking ...</p>}
+        {shown.identifier ? (
+          <Page shown={shown as Later & T.PersonFragment}>
+            <News at={at} shown={said} waiting={waiting} following={following} again={again} />
+          </Page>
+        ) : (
+          waiting && <p>Asking ...</p>
+        )}
       </main>
     </Asked.Provider>
   );
@@ -96,13 +123,12 @@ interface HeadProps {
   /** What is still to come, for those who cannot see it arrive. */
   progress: string;
   waiting: boolean;
-  turn: number;
+  /** When it was asked for. */
+  at: Date;
 }
 
 /** What is above the record: the way back, what is still to come, and how old this is. */
-function Head({ leave, again, progress, waiting, turn }: HeadProps) {
-  const [at, setAt] = useState(() => new Date());
-  useEffect(() => setAt(new Date()), [turn]);
+function Head({ leave, again, progress, waiting, at }: HeadProps) {
   return (
     <header>
       <button onClick={leave}>Find another person</button>
@@ -124,10 +150,10 @@ function progressOf({ data, error, waiting }: Answer<Parts>): string {
   return pending > 0 ? `${count(pending, "source")} still to answer` : "Asking the sources";
 }
 
-function Page({ shown }: { shown: Later & T.PersonFragment }) {
+function Page({ shown, children }: { shown: Later & T.PersonFragment; children: ComponentChildren }) {
   return (
     <>
-      <Banner record={shown} />
+      <Banner record={shown}>{children}</Banner>
       <Completeness sources={shown.sources} />
       <div class="first">
         <Allergies record={shown} />

@@ -25,18 +25,14 @@ export function Completeness({ sources }: { sources: SourcesFragment["sources"] 
   if (!sources) return null;
   const heard = sources.filter((source) => !isUnheard(source)).length;
   const missing = whoWasNotHeard(sources);
-  const late = sources.some(({ completeFrom }) => completeFrom);
-  const strangers = sources.filter(({ code }) => code === "PATIENT_NOT_FOUND").length;
+  const strangers = sources.filter((source) => source.code === "PATIENT_NOT_FOUND" && !isUnheard(source)).length;
   return (
-    <p id="completeness" class={missing || late ? "completeness silence" : "completeness"}>
+    <p id="completeness" class={missing ? "completeness silence" : "completeness"}>
       <strong>
         {heard} of {sources.length} sources answered completely.
       </strong>
       {strangers > 0 && ` ${strangers} of them ${strangers === 1 ? "does" : "do"} not know this person.`}
       {missing && ` Not complete: ${missing}.`}
-      {sources
-        .filter(({ completeFrom }) => completeFrom)
-        .map(({ source, completeFrom }) => ` ${source.name} knows only what came since ${time(completeFrom)}: older may be missing.`)}
     </p>
   );
 }

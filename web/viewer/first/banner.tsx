@@ -1,16 +1,26 @@
 /// Who this is: the first thing to check. What sources disagree on stands here too.
+import type { ComponentChildren } from "preact";
 import type { PersonFragment, SourcesFragment } from "../../types/viewer";
 import { Conflicts, Said } from "../said";
 import { age, joined, listed, nhsNumber, time } from "../words";
 
 const NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number";
 
-export function Banner({ record }: { record: PersonFragment & Partial<SourcesFragment> }) {
+interface Props {
+  record: PersonFragment & Partial<SourcesFragment>;
+  /** What stands beside the name. */
+  children: ComponentChildren;
+}
+
+export function Banner({ record, children }: Props) {
   const { identifier, patient } = record;
-  if (!patient) return <Hidden record={record} />;
+  if (!patient) return <Hidden record={record}>{children}</Hidden>;
   return (
     <section class="banner" aria-label="Patient">
-      <h1>{listed(patient.names[0])}</h1>
+      <div class="who">
+        <h1>{listed(patient.names[0])}</h1>
+        {children}
+      </div>
       <dl>
         <Item name="Born">{born(patient)}</Item>
         <Item name="Gender">{patient.gender ?? "Not stated"}</Item>
@@ -35,11 +45,14 @@ export function Banner({ record }: { record: PersonFragment & Partial<SourcesFra
 }
 
 /** Where nothing may be shown of who they are: the number alone, and why. */
-function Hidden({ record }: { record: PersonFragment & Partial<SourcesFragment> }) {
+function Hidden({ record, children }: Props) {
   const restricted = record.sources?.some(({ code }) => code === "PATIENT_RESTRICTED");
   return (
     <section class="banner" aria-label="Patient">
-      <h1>{nhsNumber(record.identifier.value)}</h1>
+      <div class="who">
+        <h1>{nhsNumber(record.identifier.value)}</h1>
+        {children}
+      </div>
       <p>
         {restricted
           ? "This person’s record is restricted: who and where they are is not shown."
@@ -49,7 +62,7 @@ function Hidden({ record }: { record: PersonFragment & Partial<SourcesFragment> 
   );
 }
 
-function Item({ name, children }: { name: string; children: preact.ComponentChildren }) {
+function Item({ name, children }: { name: string; children: ComponentChildren }) {
   return (
     <div>
       <dt>{name}</dt>

@@ -1,15 +1,25 @@
 /// What was decided about resuscitation, as it was stated, by whom and when. Nothing found says nothing: neither for nor
-/// against. Looked for among care plans, consents, alerts and problems, by code and by words; every one found is shown.
+/// against. Looked for among care plans, consents, alerts, problems and documents by code and by words, among results by
+/// code; every one found is shown.
 import type { AlertsFragment, ConceptFragment, HeardFragment, ResuscitationFragment } from "../../types/viewer";
 import { Marks } from "../marks";
 import { Conflicts, type Entry, recorded, Said } from "../said";
 import { NotYet } from "../section";
 import { whoWasNotHeard } from "../silence";
+import { value } from "../sections/amounts";
 import { count, joined, period, sentence } from "../words";
 
-/** SNOMED CT: ReSPECT, for and not for attempted cardiopulmonary resuscitation, for and not for resuscitation. */
-const CODES = new Set(["1382601000000107", "450475007", "450476008", "304252001", "304253006"]);
+/**
+ * SNOMED CT: resuscitation status; for and not for attempted cardiopulmonary resuscitation; for and not for resuscitation;
+ * do not resuscitate, with a document; the ReSPECT form.
+ */
+export const CODES = [
+  "304251008",
+  ...["450475007", "450476008", "304252001", "304253006", "143021000119109"],
+  "1382601000000107",
+];
 const WORDS = /resuscit|\bDNA ?CPR\b|\bDNAR\b|\bCPR\b|escalation|ceiling of (care|treatment)/i;
+const USUAL = new Set(["active", "final", "current"]);
 const RESPECT = /\b(ReSPECT|RESPECT)\b/; // not the everyday word
 
 interface Decision {
@@ -21,13 +31,16 @@ interface Decision {
 }
 
 export function Resuscitation({ record }: { record: Partial<ResuscitationFragment & AlertsFragment> }) {
-  const { plans, decisions, flags, coded } = record;
-  const looked = [plans, decisions, flags, coded].filter((section) => section !== undefined);
+  const { plans, decisions, flags, coded, measured, papers } = record;
+  const sections = [plans, decisions, flags, coded, measured, papers];
+  const looked = sections.filter((section) => section !== undefined);
   const found = [
     ...(plans ? plans.entries.nodes.map(fromPlan) : []),
     ...(decisions ? decisions.entries.nodes.map(fromConsent) : []),
     ...(flags ? flags.entries.nodes.map(fromFlag) : []),
     ...(coded ? coded.entries.nodes.map(fromProblem) : []),
+    ...(measured ? measured.entries.nodes.map(fromResult) : []),
+    ...(papers ? papers.entries.nodes.map(fromPaper) : []),
   ].filter((one) => one !== null);
   return (
     <section id="resuscitation" class="card" aria-labelledby="resuscitation-title">
@@ -36,7 +49,7 @@ export function Resuscitation({ record }: { record: Partial<ResuscitationFragmen
         <div key={one.entry.id} class={one.entry.enteredInError ? "withdrawn" : undefined}>
           <p>
             <strong>{one.title}</strong> <Marks entry={one.entry} />
-            {one.status && one.status !== "active" && <span class="tag grey">{sentence(one.status)}</span>}
+            {one.status && !USUAL.has(one.status) && <span class="tag grey">{sentence(one.status)}</span>}
           </p>
           <p>{one.words}</p>
           <p class="quiet">
@@ -45,7 +58,7 @@ export function Resuscitation({ record }: { record: Partial<ResuscitationFragmen
           <Conflicts entry={one.entry} />
         </div>
       ))}
-      {looked.length < 4 ? <NotYet /> : <Unheard looked={looked} found={found.length > 0} />}
+      {looked.length < sections.length ? <NotYet /> : <Unheard looked={looked} found={found.length > 0} />}
     </section>
   );
 }
@@ -65,7 +78,10 @@ function Unheard({ looked, found }: { looked: Looked[]; found: boolean }) {
           No resuscitation decision was found in the sources that answered, which does not say that there is none.
         </p>
       )}
-      <p class="quiet">Looked for among care plans, consents, alerts and problems; not in documents or letters.</p>
+      <p class="quiet">
+        Looked for among care plans, consents, alerts, problems, results and the titles of documents; not in what
+        documents and letters say.
+      </p>
       {beyond > 0 && (
         <p class="silence">{count(beyond, "older entry", "older entries")} could not be looked through.</p>
       )}
@@ -78,7 +94,7 @@ function concerns(concepts: readonly (ConceptFragment | null)[], ...words: (stri
   const stated = concepts.filter((concept) => concept !== null);
   const all = [...words, ...stated.flatMap(({ display, text }) => [display, text])];
   return (
-    stated.some(({ codings }) => codings.some(({ code }) => code !== null && CODES.has(code))) ||
+    stated.some(({ codings }) => codings.some(({ code }) => code !== null && CODES.includes(code))) ||
     all.some((one) => one !== null && (WORDS.test(one) || RESPECT.test(one)))
   );
 }
@@ -134,6 +150,29 @@ function fromProblem(problem: ResuscitationFragment["coded"]["entries"]["nodes"]
     words: joined([denied, problem.clinicalStatus, problem.verificationStatus, ...notes], ". "),
     status: null,
     said: `recorded ${recorded(problem)}`,
+  };
+}
+
+function fromResult(result: ResuscitationFragment["measured"]["entries"]["nodes"][number]): Decision {
+  return {
+    entry: result,
+    title: result.code?.display ?? "Result",
+    words: joined([value(result), ...result.notes.map(({ text }) => text)], ". "),
+    status: result.status,
+    said: `recorded ${recorded(result)}`,
+  };
+}
+
+function fromPaper(paper: ResuscitationFragment["papers"]["entries"]["nodes"][number]): Decision | null {
+  const { type, categories, description, status } = paper;
+  const notes = paper.notes.map(({ text }) => text);
+  if (!concerns([type, ...categories], description, ...notes)) return null;
+  return {
+    entry: paper,
+    title: type?.display ?? description ?? "Document",
+    words: joined([description !== type?.display && description, "Read the document", ...notes], ". "),
+    status,
+    said: `recorded ${recorded(paper)}`,
   };
 }
 
