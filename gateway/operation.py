@@ -9,6 +9,7 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from functools import partial
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -29,12 +30,13 @@ from graphql import (
     visit,
 )
 from graphql.execution import ExperimentalIncrementalExecutionResults, experimental_execute_incrementally
+from graphql.execution.collect_fields import collect_subfields
 from graphql.execution.incremental import IncrementalExecutor
 from graphql.language import OperationType
 
 from gateway.delivery import Delivery, Frame
 from gateway.limits import TooMuch, check_limits
-from gateway.plain import Read, reader
+from gateway.plain import Read, Readers
 from gateway.telemetry import log_fault
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.request import Context
@@ -69,7 +71,9 @@ class Executor(IncrementalExecutor):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._readers: dict[tuple[Any, int], tuple[Any, Read | None]] = {}  # shared by the executors of deferred parts
+        collect = partial(collect_subfields, self.schema, self.fragments, self.variable_values, self.operation)
+        self._readers = Readers(self.schema, collect)  # with the next shared by the executors of deferred parts
+        self._chosen: dict[tuple[Any, int], tuple[Any, Read | None]] = {}
 
     def get_new_delivery_group_map(self, new_defer_usages: Any, delivery_group_map: Any, path: Any) -> Any:
         """Not copied for every object in a deferred part: nothing is added to it there."""
@@ -82,9 +86,9 @@ class Executor(IncrementalExecutor):
     ) -> Any:
         """In one go, where every field is plain."""
         key = (return_type, id(field_details_list))
-        if (known := self._readers.get(key)) is None:
-            read = reader(self.schema, return_type, field_details_list, self.collect_subfields)
-            known = self._readers[key] = (field_details_list, read)  # the list kept, so that its id is not used again
+        if (known := self._chosen.get(key)) is None:
+            read = self._readers.of(return_type, field_details_list)
+            known = self._chosen[key] = (field_details_list, read)  # the list kept, so that its id is not used again
         if (read := known[1]) is not None:
             with suppress(Exception):  # the long way finds it again, and says where
                 return read(result)

@@ -37,67 +37,74 @@ class NotPlain(Exception):
     """The value is none that a plain field has: the long way says what is wrong with it."""
 
 
-def reader(
-    schema: GraphQLSchema, kind: GraphQLObjectType, details: list[FieldDetails], collect: Collect
-) -> Read | None:
-    """The function that reads an object of this type as these fields select from it; None where a field is not plain.
+class Readers:
+    """The functions for the selections of one operation, each made once, however often its fragment is spread."""
 
-    The function raises whatever goes wrong, and changes nothing.
-    """
-    if any(detail.defer_usage is not details[0].defer_usage for detail in details):
-        return None  # in two parts of the answer at once
-    selected = collect(kind, details)
-    if selected.new_defer_usages:
-        return None
-    fields: list[tuple[str, Read]] = []
-    for name, of_field in selected.grouped_field_set.items():
-        read = _field(schema, kind, of_field, collect)
-        if read is None:
+    def __init__(self, schema: GraphQLSchema, collect: Collect) -> None:
+        self._schema = schema
+        self._collect = collect
+        self._known: dict[tuple[Any, ...], Read | None] = {}
+
+    def of(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Read | None:
+        """The function that reads an object of this type as these fields select from it; None where one is not plain.
+
+        The function raises whatever goes wrong, and changes nothing.
+        """
+        if any(detail.defer_usage is not details[0].defer_usage for detail in details):
+            return None  # in two parts of the answer at once
+        key = (kind, *(id(detail.node) for detail in details))  # the document, which the caller keeps, keeps the nodes
+        if key not in self._known:
+            self._known[key] = self._read(kind, details)
+        return self._known[key]
+
+    def _read(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Read | None:
+        selected = self._collect(kind, details)
+        if selected.new_defer_usages:
             return None
-        fields.append((name, read))
-    return lambda source: {name: read(source) for name, read in fields}
+        fields: list[tuple[str, Read]] = []
+        for name, of_field in selected.grouped_field_set.items():
+            read = self._field(kind, of_field)
+            if read is None:
+                return None
+            fields.append((name, read))
+        return lambda source: {name: read(source) for name, read in fields}
 
+    def _field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Read | None:
+        field = self._schema.get_field(kind, details[0].node.name.value)
+        if field is None or any(_is_streamed(detail.node) for detail in details):
+            return None
+        if field is TypeNameMetaFieldDef:
+            return lambda _: kind.name
+        get: Read | None = field.extensions.get(PLAIN)
+        if get is None or (complete := self._completed(field.type, details)) is None:
+            return None
+        return lambda source: complete(get(source))
 
-def _field(
-    schema: GraphQLSchema, kind: GraphQLObjectType, details: list[FieldDetails], collect: Collect
-) -> Read | None:
-    field = schema.get_field(kind, details[0].node.name.value)
-    if field is None or any(_is_streamed(detail.node) for detail in details):
-        return None
-    if field is TypeNameMetaFieldDef:
-        return lambda _: kind.name
-    get: Read | None = field.extensions.get(PLAIN)
-    if get is None or (complete := _completed(schema, field.type, details, collect)) is None:
-        return None
-    return lambda source: complete(get(source))
+    def _completed(self, kind: Any, details: list[FieldDetails]) -> Read | None:
+        """CompleteValue (GraphQL, section 6.4.3) of what is neither a fault nor null where null may not be."""
+        if isinstance(kind, GraphQLNonNull):
+            return self._never_null(kind.of_type, details)
+        inner = self._never_null(kind, details)
+        return inner and (lambda value: None if value is None else inner(value))
+
+    def _never_null(self, kind: Any, details: list[FieldDetails]) -> Read | None:
+        """The same, where null is a fault."""
+        if kind is GraphQLString or kind is GraphQLID:
+            return _text
+        if isinstance(kind, GraphQLScalarType | GraphQLEnumType):
+            return _leaf(kind.coerce_output_value)
+        if isinstance(kind, GraphQLList):
+            item = self._completed(kind.of_type, details)
+            return item and _listed(item)
+        if isinstance(kind, GraphQLObjectType):
+            read = self.of(kind, details)
+            return read and _checked(read, kind.is_type_of or _is_there)
+        return None  # an interface: which type it is depends on the value
 
 
 def _is_streamed(node: FieldNode) -> bool:
     directives = node.directives or ()
     return len(directives) > 0 and any(one.name.value == GraphQLStreamDirective.name for one in directives)
-
-
-def _completed(schema: GraphQLSchema, kind: Any, details: list[FieldDetails], collect: Collect) -> Read | None:
-    """CompleteValue (GraphQL, section 6.4.3) of what is neither a fault nor null where null may not be."""
-    if isinstance(kind, GraphQLNonNull):
-        return _never_null(schema, kind.of_type, details, collect)
-    inner = _never_null(schema, kind, details, collect)
-    return inner and (lambda value: None if value is None else inner(value))
-
-
-def _never_null(schema: GraphQLSchema, kind: Any, details: list[FieldDetails], collect: Collect) -> Read | None:
-    """The same, where null is a fault."""
-    if kind is GraphQLString or kind is GraphQLID:
-        return _text
-    if isinstance(kind, GraphQLScalarType | GraphQLEnumType):
-        return _leaf(kind.coerce_output_value)
-    if isinstance(kind, GraphQLList):
-        item = _completed(schema, kind.of_type, details, collect)
-        return item and _listed(item)
-    if isinstance(kind, GraphQLObjectType):
-        read = reader(schema, kind, details, collect)
-        return read and _checked(read, kind.is_type_of or _is_there)
-    return None  # an interface: which type it is depends on the value
 
 
 def _text(value: Any) -> str:

@@ -34,7 +34,7 @@ async def test_the_whole_record_is_the_same_in_one_go_and_field_by_field(
 ) -> None:
     faults: list[Exception] = []
     readers = 0
-    made = plain.reader
+    made = plain.Readers.of
 
     def watched(*of: Any) -> Callable[[Any], Any] | None:
         nonlocal readers
@@ -56,9 +56,9 @@ async def test_the_whole_record_is_the_same_in_one_go_and_field_by_field(
         return [await gateway.record(selection) for selection in SELECTIONS]
 
     await record()  # what comes now comes from the cache
-    monkeypatch.setattr(operation, "reader", watched)
+    monkeypatch.setattr(plain.Readers, "of", watched)
     in_one_go = await record()
     assert readers > 2 * len(SELECTIONS)
     assert not faults, "an object without a fault went the long way"
-    monkeypatch.setattr(operation, "reader", lambda *_: None)
+    monkeypatch.setattr(plain.Readers, "of", lambda *_: None)
     assert in_one_go == await record()
