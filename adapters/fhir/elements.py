@@ -26,6 +26,8 @@ class Reading:
     """It is a GP Connect structured record: its own rules apply besides FHIR's."""
     complete: bool = True
     """Everything that a resource refers to should have come with it (false for a searchset)."""
+    modifiers: bool = True
+    """A modifierExtension may stand somewhere in it."""
     fact_type: str | None = None
     """What is being read at the moment: the fact type that a gap concerns."""
     gaps: list[Gap] = field(default_factory=list)
@@ -86,9 +88,12 @@ class Element:
 
     def child(self, name: str) -> "Element | None":
         """The one member of that name. A list of one counts as one, as some servers send it; of more, the first."""
-        value = self.value.get(name) if isinstance(self.value, dict) else ()
-        if not isinstance(value, list | tuple):  # nearly always: most members are absent, and the others are lone
-            return Element(value, self.reading, name, self) if value is not None else None
+        if isinstance(self.value, dict):  # nearly always, and then most members are absent, and the others lone
+            value = self.value.get(name)
+            if value is None:
+                return None
+            if not isinstance(value, list):
+                return Element(value, self.reading, name, self)
         return next(iter(self.children(name)), None)
 
     def children(self, name: str) -> list["Element"]:
@@ -97,13 +102,15 @@ class Element:
             self.unreadable("an object was expected")
             return []
         found = self.value.get(name)
+        if found is None:
+            return []
         if isinstance(found, list):
             return [
                 Element(value, self.reading, f"{name}[{position}]", self)
                 for position, value in enumerate(found)
                 if value is not None
             ]
-        return [] if found is None else [Element(found, self.reading, name, self)]
+        return [Element(found, self.reading, name, self)]
 
     def path(self, *names: str) -> "Element | None":
         """The member reached by one name after another."""
@@ -114,6 +121,9 @@ class Element:
 
     def text(self, name: str) -> str | None:
         """A string, code, uri or id; None when absent, empty or something else."""
+        plain = self.value_of(name)
+        if isinstance(plain, str):  # nearly always: its place is not wanted
+            return plain or None
         found = self.child(name)
         if found is None or found.value == "":
             return None

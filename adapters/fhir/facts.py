@@ -102,7 +102,7 @@ def cautions(resource: Element, coded: CodeableConcept | None = None) -> tuple[C
     found = []
     if coded is not None and any(c.code in DEGRADED and c.system in (SNOMED, None) for c in coded.codings):
         found.append(Caution(code=CautionCode.DEGRADED, text="The code was lost in a transfer between systems."))
-    if _modified(resource.value):
+    if resource.reading.modifiers and _modified(resource.value):
         found.append(
             Caution(
                 code=CautionCode.UNKNOWN_MODIFIER,
@@ -122,12 +122,18 @@ def _plain(resource: Element, name: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _modified(value: Any) -> bool:
+def _modified(resource: Any) -> bool:
     """True when a modifierExtension stands anywhere in the resource, its contained resources left out."""
-    if isinstance(value, dict):
-        return any(
-            (key == "modifierExtension" and bool(inner)) or (key != "contained" and _modified(inner))
-            for key, inner in value.items()
-            if isinstance(inner, dict | list)
-        )
-    return isinstance(value, list) and any(_modified(inner) for inner in value)
+    rest = [resource]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            if value.get("modifierExtension"):
+                return True
+            rest += [inner for key, inner in value.items() if isinstance(inner, _NESTED) and key != "contained"]
+        else:
+            rest += [inner for inner in value if isinstance(inner, _NESTED)]
+    return False
+
+
+_NESTED = (dict, list)

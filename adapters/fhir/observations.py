@@ -54,16 +54,17 @@ def observation(context: Context) -> Observation:
     specimen = context.index.resolve(resource.child("specimen"))
     base = common(context, "note", "comment", coded=code)
     performer = resource.child("performer")
+    issued = resource.when("issued")
     return kind(
         **base,
-        recorded=resource.when("issued"),
+        recorded=issued,
         author=first_party(resource, context.index, "performer"),
         patient_reported=is_patient(performer),
         code=code,
         categories=categories,
         status=resource.text("status"),
         effective=moment(resource, "effective"),
-        issued=resource.when("issued"),
+        issued=issued,
         **_values(resource),
         value_boolean=resource.flag("valueBoolean") if resource.has("valueBoolean") else None,
         value_integer=resource.integer("valueInteger") if resource.has("valueInteger") else None,
@@ -161,18 +162,19 @@ def diagnostic_report(context: Context) -> DiagnosticReport:
     resource = context.resource
     code = concept(resource.child("code"))
     base = common(context, coded=code)
+    issued = resource.when("issued")
     _missing_results(context)
     for form in resource.children("presentedForm"):
         base["notes"] += remark(form.text("title"), "Attached: ")
     return DiagnosticReport(
         **base,
-        recorded=resource.when("issued"),
+        recorded=issued,
         author=first_party(resource, context.index, "performer.actor", "performer", "resultsInterpreter"),
         code=code,
         categories=concepts(resource, "category"),
         status=resource.text("status"),
         effective=moment(resource, "effective"),
-        issued=resource.when("issued"),
+        issued=issued,
         conclusion=resource.text("conclusion"),
         conclusion_codes=concepts(resource, "conclusionCode", "codedDiagnosis"),
         results=context.native_ids("result"),

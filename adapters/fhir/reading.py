@@ -74,6 +74,8 @@ def read_record(record: SourceRecord, base_url: str, zone: ZoneInfo) -> list[Fac
         retrieved=record.retrieved,
         gp_record=kind == "gpconnect",
         complete=kind not in SEARCHES,
+        # JSON may write any letter of a name as \u (RFC 8259, section 7).
+        modifiers=any(b"modifierExtension" in part or b"\\u" in part for part in record.parts),
     )
     index = Index((base_url,))
     try:

@@ -82,11 +82,11 @@ class When(Struct, frozen=True, gc=False, kw_only=True, order=False):
         match = _ISO.fullmatch(text.strip())
         if match is None:
             raise ValueError("not an ISO 8601 date or time")
-        groups = match.groupdict()
-        parts = tuple(int(groups[k]) for k in ("year", "month", "day", "hour", "minute", "second") if groups[k])
-        if groups["fraction"] and len(parts) == 6:
-            parts += (int(groups["fraction"][:6].ljust(6, "0")),)
-        return cls.of(text, parts, zone, _offset(groups["offset"]))
+        *stated, fraction, offset = match.groups()
+        parts = tuple([int(one) for one in stated if one])
+        if fraction:
+            parts += (int(fraction[:6].ljust(6, "0")),)
+        return cls.of(text, parts, zone, _offset(offset))
 
     @classmethod
     def instant(cls, moment: datetime) -> "When":
@@ -153,13 +153,15 @@ def _utc(wall: datetime, zone: ZoneInfo, fold: int) -> datetime:
 
 def _length(first: datetime, precision: Precision) -> timedelta:
     """From the first instant of the stated span to its last microsecond (nothing for an instant)."""
-    days = {
-        Precision.YEAR: 366 if calendar.isleap(first.year) else 365,
-        Precision.MONTH: calendar.monthrange(first.year, first.month)[1],
-        Precision.DAY: 1,
-    }.get(precision)
-    if days is not None:
-        return timedelta(days=days) - timedelta(microseconds=1)
+    if precision is Precision.SECOND:
+        return _NOTHING
     if precision is Precision.MINUTE:
-        return timedelta(minutes=1) - timedelta(microseconds=1)
-    return timedelta(0)
+        return timedelta(minutes=1) - _LEAST
+    if precision is Precision.DAY:
+        return timedelta(days=1) - _LEAST
+    if precision is Precision.MONTH:
+        return timedelta(days=calendar.monthrange(first.year, first.month)[1]) - _LEAST
+    return timedelta(days=366 if calendar.isleap(first.year) else 365) - _LEAST
+
+
+_NOTHING, _LEAST = timedelta(0), timedelta(microseconds=1)

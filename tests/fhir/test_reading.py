@@ -197,6 +197,8 @@ def test_a_modifier_that_is_not_understood_is_a_caution(reading: Any) -> None:
     deep = observation("o1", component=[{"code": concept("1"), "modifierExtension": [{"url": "https://x.example"}]}])
 
     assert [c.code for c in one(reading, deep).cautions] == [CautionCode.UNKNOWN_MODIFIER]
+    escaped = body(deep).replace(b"modifierExtension", rb"\u006dodifierExtension")
+    assert results(reading(escaped))[0].cautions == one(reading, deep).cautions, "the same name in JSON"
 
 
 def test_security_labels_travel_with_the_fact(reading: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway import operation, plain
+from gateway import plain
 from schema.model.clinical import SECTIONS
 from tests.graphql.conftest import Running
 from tests.support.ledger import everything
