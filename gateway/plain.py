@@ -10,6 +10,7 @@ long way, which finds the same fault, says where it is, and nulls what must be n
 """
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from graphql import (
@@ -61,37 +62,33 @@ class Readers:
         selected = self._collect(kind, details)
         if selected.new_defer_usages:
             return None
-        fields: list[tuple[str, Read]] = []
+        fields: list[tuple[str, Read, Read]] = []
         for name, of_field in selected.grouped_field_set.items():
-            read = self._field(kind, of_field)
-            if read is None:
+            field = self._schema.get_field(kind, of_field[0].node.name.value)
+            if field is None or any(_is_streamed(detail.node) for detail in of_field):
                 return None
-            fields.append((name, read))
-        return lambda source: {name: read(source) for name, read in fields}
-
-    def _field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Read | None:
-        field = self._schema.get_field(kind, details[0].node.name.value)
-        if field is None or any(_is_streamed(detail.node) for detail in details):
-            return None
-        if field is TypeNameMetaFieldDef:
-            return lambda _: kind.name
-        get: Read | None = field.extensions.get(PLAIN)
-        if get is None or (complete := self._completed(field.type, details)) is None:
-            return None
-        return lambda source: complete(get(source))
+            get: Read | None = field.extensions.get(PLAIN)
+            if field is TypeNameMetaFieldDef:
+                get = _always(kind.name)
+            if get is None or (complete := self._completed(field.type, of_field)) is None:
+                return None
+            fields.append((name, get, complete))
+        return lambda source: {name: complete(get(source)) for name, get, complete in fields}
 
     def _completed(self, kind: Any, details: list[FieldDetails]) -> Read | None:
         """CompleteValue (GraphQL, section 6.4.3) of what is neither a fault nor null where null may not be."""
         if isinstance(kind, GraphQLNonNull):
             return self._never_null(kind.of_type, details)
         inner = self._never_null(kind, details)
-        return inner and (lambda value: None if value is None else inner(value))
+        return _text_or_null if inner is _text else inner and (lambda value: None if value is None else inner(value))
 
     def _never_null(self, kind: Any, details: list[FieldDetails]) -> Read | None:
         """The same, where null is a fault."""
         if kind is GraphQLString or kind is GraphQLID:
             return _text
-        if isinstance(kind, GraphQLScalarType | GraphQLEnumType):
+        if isinstance(kind, GraphQLEnumType):
+            return _named(kind)
+        if isinstance(kind, GraphQLScalarType):
             return _leaf(kind.coerce_output_value)
         if isinstance(kind, GraphQLList):
             item = self._completed(kind.of_type, details)
@@ -111,6 +108,31 @@ def _text(value: Any) -> str:
     if type(value) is not str:
         raise NotPlain
     return value
+
+
+def _text_or_null(value: Any) -> str | None:
+    if value is not None and type(value) is not str:
+        raise NotPlain
+    return value
+
+
+def _always(value: str) -> Read:
+    return lambda _: value
+
+
+def _named(kind: GraphQLEnumType) -> Read:
+    """Strawberry looks through an enum for each value of it; once for each of its members is enough."""
+    read_value = _leaf(kind.coerce_output_value)
+    names: dict[Enum, Any] = {}
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Enum):
+            return read_value(value)
+        if value not in names:
+            names[value] = read_value(value)
+        return names[value]
+
+    return read
 
 
 def _leaf(coerce: Read) -> Read:

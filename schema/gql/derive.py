@@ -2,7 +2,7 @@
 
 Every value struct becomes one type of the same name. Every fact type X becomes two faces: `X implements MergedFact`
 (fields by display precedence) and `XFact implements SourceFact` (one source's own version). The objects behind them are
-the model's own structs: `resolve` is the one default resolver, and it can read a field of any of them.
+the model's own structs: `read_directly` says how a field of each is read.
 """
 
 import ast
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
 from operator import attrgetter
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ import strawberry
 from graphql import GraphQLObjectType, GraphQLSchema
 from strawberry.types.field import StrawberryField
 
-from schema.model.view import MergedFact, SourceFact
+from schema.model.view import MergedFact
 
 SCALARS: frozenset[type] = frozenset({str, int, bool, float, Decimal, datetime, date})
 _OWN_OF_MERGED = frozenset({"id", "when", "conflicts", "related", "course"})
@@ -40,35 +40,16 @@ Fields = dict[str, tuple[Any, str]]
 """Python field name -> (strawberry annotation, description)."""
 
 
-def resolve(root: Any, name: str) -> object:
-    """Read one field: of a merged fact by display precedence, of a source fact from what that source said."""
-    if isinstance(root, MergedFact):
-        if name == "facts":
-            return root.members
-        if name == "provenance":
-            return [member.provenance for member in root.members]
-        if name == "identifiers":
-            return tuple(dict.fromkeys(i for member in root.members for i in member.fact.identifiers))
-        if name in _OWN_OF_MERGED:
-            return getattr(root, name)
-        if any(conflict.field == _NEVER_DISPUTED.get(name) for conflict in root.conflicts):
-            return None
-        return _first_stated(root, name)
-    if isinstance(root, SourceFact) and name not in _OWN_OF_SOURCE:
-        return getattr(root.fact, name)
-    return getattr(root, name)
-
-
 def read_directly(schema: GraphQLSchema) -> None:
     """Have plain fields read without Strawberry's layers between: a long answer has a hundred thousand of them."""
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLObjectType):
-            is_fact = any(interface.name in ("MergedFact", "SourceFact") for interface in kind.interfaces)
+            faces = {interface.name for interface in kind.interfaces}
+            reader = _of_merged if "MergedFact" in faces else _of_source if "SourceFact" in faces else attrgetter
             for field in kind.fields.values():
                 stated = field.extensions.get("strawberry-definition")
                 if isinstance(stated, StrawberryField) and stated.is_basic_field:
-                    get = partial(resolve, name=stated.python_name) if is_fact else attrgetter(stated.python_name)
-                    field.extensions[PLAIN] = get
+                    get = field.extensions[PLAIN] = reader(stated.python_name)
                     field.resolve = _without_info(get)
 
 
@@ -76,14 +57,38 @@ def _without_info(get: Callable[[Any], object]) -> Callable[..., object]:
     return lambda root, _: get(root)
 
 
-def _first_stated(merged: MergedFact[Any], name: str) -> object:
-    """What the first member in display order that states the field says; the next is asked only where it is silent."""
-    stated = None
-    for member in merged.members:
-        stated = getattr(member.fact, name)
-        if stated is not None and stated != ():
-            return stated
-    return stated
+def _of_source(name: str) -> Callable[[Any], object]:
+    """What reads a field of a source fact: from what that source said."""
+    return attrgetter(name if name in _OWN_OF_SOURCE else f"fact.{name}")
+
+
+def _of_merged(name: str) -> Callable[[Any], object]:
+    """What reads a field of a merged fact: of all its members, or by display precedence."""
+    if name in _OF_MEMBERS:
+        return _OF_MEMBERS[name]
+    if name in _OWN_OF_MERGED:
+        return attrgetter(name)
+    disputed = _NEVER_DISPUTED.get(name)
+
+    def first_stated(merged: MergedFact[Any]) -> object:
+        """What the first member in display order that states it says; the next is asked only where it is silent."""
+        if disputed is not None and any(conflict.field == disputed for conflict in merged.conflicts):
+            return None
+        stated = None
+        for member in merged.members:
+            stated = getattr(member.fact, name)
+            if stated is not None and stated != ():
+                return stated
+        return stated
+
+    return first_stated
+
+
+_OF_MEMBERS: dict[str, Callable[[MergedFact[Any]], object]] = {
+    "facts": attrgetter("members"),
+    "provenance": lambda merged: [member.provenance for member in merged.members],
+    "identifiers": lambda merged: tuple(dict.fromkeys(i for one in merged.members for i in one.fact.identifiers)),
+}
 
 
 def define(

@@ -10,7 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
 
 from schema.gql.connection import Connection, order_key, page
-from schema.gql.derive import listed, optional, read_directly, resolve, summary, value_type
+from schema.gql.derive import listed, optional, read_directly, summary, value_type
 from schema.gql.errors import ErrorCode, QueryError
 from schema.gql.faces import SectionType, extra_types, faces_of
 from schema.gql.finding import patients_field
@@ -330,7 +330,6 @@ def build_schema(query: type = Query) -> strawberry.Schema:
         subscription=subscription_type(PatientRecord, types_named),
         types=extra_types(),
         config=StrawberryConfig(
-            default_resolver=resolve,
             enable_experimental_incremental_execution=True,
             scalar_map=SCALAR_MAP,
         ),

@@ -1,11 +1,11 @@
 /// Who said it: every entry opens to its sources, each one's own version, and what they disagree on.
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import type { FromFragment, SaidFragment } from "../types/viewer";
+import type { FromFragment, OwnFragment, SaidFragment } from "../types/viewer";
 import { Fields, Value } from "./value";
 import { count, joined, polar, sentence, time, wall } from "./words";
 
 /** One source's own version: what every fact says of itself, and the fields of its type. */
-export type OwnVersion = { provenance: FromFragment };
+export type OwnVersion = Pick<OwnFragment, "provenance">;
 export type Entry = SaidFragment & { facts?: readonly OwnVersion[] };
 
 /** The names of the sources, or their number, as a button that opens what each of them said. */
@@ -27,7 +27,8 @@ function WhoSaid({ entry, label, close }: { entry: Entry; label: string; close: 
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   useEffect(() => dialog.current?.showModal(), []); // Escape and the focus are the browser's own
-  const versions = entry.facts ?? entry.provenance.map((provenance) => ({ provenance }));
+  const own = new Map(entry.facts?.map((version) => [origin(version.provenance), version]));
+  const versions = entry.provenance.map((from) => ({ from, own: own.get(origin(from)) ?? {} }));
   return (
     <dialog ref={dialog} aria-labelledby={title} onClose={close}>
       <form method="dialog">
@@ -37,8 +38,8 @@ function WhoSaid({ entry, label, close }: { entry: Entry; label: string; close: 
       <Conflicts entry={entry} />
       <h3>{versions.length === 1 ? "One source says this" : `${versions.length} records say this`}</h3>
       <div class="versions">
-        {versions.map((version) => (
-          <Version key={version.provenance.source.id + version.provenance.nativeId} version={version} />
+        {versions.map(({ from, own }) => (
+          <Version key={origin(from)} from={from} own={own} />
         ))}
       </div>
     </dialog>
@@ -66,8 +67,9 @@ export function Conflicts({ entry }: { entry: Pick<SaidFragment, "conflicts"> })
   );
 }
 
-function Version({ version }: { version: OwnVersion }) {
-  const { provenance: from, ...own } = version;
+const origin = ({ source, nativeId }: OwnVersion["provenance"]) => `${source.id} ${nativeId}`;
+
+function Version({ from, own }: { from: FromFragment; own: object }) {
   const by = from.author && joined([from.author.name, from.author.role, from.author.organization]);
   return (
     <article>
