@@ -5,7 +5,7 @@ A frame is sealed when the audit store has recorded, with its hash, that it is l
 
 import hashlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -86,8 +86,8 @@ def fault(problem: Exception) -> Frame:
 class Answering:
     """Runs the documents of one schema for the requests of one service."""
 
-    def __init__(self, service: Service) -> None:
-        """Raises ConfigError where a trusted document cannot be run."""
+    def __init__(self, service: Service, expected: Iterable[str] = ()) -> None:
+        """`expected` is made ready before it is asked. Raises ConfigError where a trusted document cannot be run."""
         self._service = service
         settings = service.config.graphql
         schema = build_subgraph(introspection=settings.introspection) if settings.federation else build_schema()
@@ -96,6 +96,8 @@ class Answering:
         for name, text in self._documents.trusted.items():
             if isinstance(problem := self._operations.prepare(text, Delivery.WHOLE), list):
                 raise ConfigError(f"[graphql] trusted_documents: document {name!r}: {problem[0].message}")
+        for text in expected:
+            self._operations.prepare(text, Delivery.PARTS)
 
     def prepare(self, question: Question, bound: RequestGateway, how: Delivery) -> DocumentNode:
         """The valid document. Raises Refused."""

@@ -16,6 +16,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
+from gateway.documents import read_manifest
+
 BUILT = Path(str(files("gateway"))) / "built"
 _OWN = (
     "default-src 'none'; script-src 'self'; {style}; font-src 'self'; worker-src 'self'; connect-src 'self'; "
@@ -46,6 +48,8 @@ class Pages:
         self.viewer = _built(built / "viewer" / "index.html", _VIEWER)
         """None where npm has not built it."""
         self.graphiql = _built(built / "graphiql" / "index.html", _GRAPHIQL) or explorer()
+        self.documents = tuple(read_manifest(_text(built / "documents.json") or "{}").values())
+        """What the viewer asks."""
         self._licences = _text(built / "licenses.txt")
         self._assets = {path.name: path for path in (built / "assets").glob("*")}
 

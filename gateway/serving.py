@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import uvicorn
@@ -71,7 +71,8 @@ async def run(config: Config, host: str, port: int, ready: Callable[[str], None]
     url = f"http://{shown}:{listening.getsockname()[1]}"
     try:
         async with open_service(config) as service:
-            server = make_server(service, lambda: ready(url) if ready else None)
+            pages = Pages()
+            server = make_server(service, lambda: ready(url) if ready else None, pages=pages, expected=pages.documents)
             _hold_up_less()
             await server.serve(sockets=[listening])
     finally:
@@ -96,14 +97,16 @@ def _hold_up_less() -> None:
     sys.setswitchinterval(SWITCH_S)
 
 
-def make_server(service: Service, started: Callable[[], None], *, pages: Pages | None = None) -> uvicorn.Server:
+def make_server(
+    service: Service, started: Callable[[], None], *, pages: Pages | None = None, expected: Iterable[str] = ()
+) -> uvicorn.Server:
     """The HTTP server of a gateway; `started` is called once it answers. `serve(sockets=...)` runs it.
 
     It shows the pages that were built unless others are given. Raises ConfigError as `build_app` does.
     """
     server = _Server(
         Limits(
-            build_app(service, pages),
+            build_app(service, pages, expected),
             per_peer=service.config.gateway.connections_per_peer,
             ws_max_size=BODY_CAP,
             ws_per_message_deflate=False,  # each connection would keep some 50 KB for it

@@ -8,7 +8,7 @@ import asyncio
 import gzip
 import time
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -59,13 +59,13 @@ _PRIVATE = {
 }
 
 
-def build_app(service: Service, pages: Pages | None = None) -> Starlette:
+def build_app(service: Service, pages: Pages | None = None, expected: Iterable[str] = ()) -> Starlette:
     """The ASGI application over one service, with the pages that were built unless others are given.
 
-    Raises ConfigError where a trusted document cannot be run.
+    The documents `expected` are made ready before they are asked. Raises ConfigError where a trusted one cannot be run.
     """
     pages = pages or Pages()
-    endpoint = GraphQLEndpoint(service, pages)
+    endpoint = GraphQLEndpoint(service, pages, expected)
     origins = service.config.graphql.allowed_origins
 
     async def health(_: Request) -> Response:
@@ -120,10 +120,10 @@ class _Rejected(Exception):
 class GraphQLEndpoint:
     """POST, GET and WebSockets on /graphql."""
 
-    def __init__(self, service: Service, pages: Pages) -> None:
+    def __init__(self, service: Service, pages: Pages, expected: Iterable[str]) -> None:
         self._pages = pages
         self._service = service
-        self._answering = Answering(service)
+        self._answering = Answering(service, expected)
         self._origins = frozenset(service.config.graphql.allowed_origins)
 
     async def handle(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
+import { documents } from "./documents.ts";
 import { licences, noted } from "./licences.ts";
 
 // Not changeOrigin: the gateway refuses pages of another origin than its own.
@@ -19,7 +20,7 @@ function compressed(): Plugin {
       for (const name of Object.keys(bundle)) {
         const path = join(dir!, name);
         const content = readFileSync(path);
-        if (/\.(js|css|svg|json)$/.test(name) && content.length > WORTH_COMPRESSING)
+        if (/^assets.*\.(js|css|svg|json)$/.test(name) && content.length > WORTH_COMPRESSING)
           writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }));
       }
     },
@@ -29,7 +30,7 @@ function compressed(): Plugin {
 export default defineConfig({
   root: import.meta.dirname,
   appType: "mpa",
-  plugins: [compressed(), licences()],
+  plugins: [documents(), compressed(), licences()],
   worker: { plugins: () => [noted()] },
   build: {
     outDir: "../gateway/built",

@@ -1,6 +1,7 @@
 """Everybody can use the viewer: by keyboard, on a telephone, in the dark and on paper; and see who said what."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.browser.axe import violations
 from tests.browser.looks import SCHEMES, keep, keep_looks
-from tests.browser.viewer import looking, patient_enough, shown, text_of, whole
+from tests.browser.viewer import ask, looking, patient_enough, shown, text_of, whole
 from tests.browser.webdriver import Browser
 from tests.graphql.conftest import MICHAEL, started
 
@@ -140,6 +141,50 @@ async def test_a_telephone_needs_no_scrolling_to_the_side_and_paper_has_the_firs
     ):
         assert words in seen["paper"]
     assert seen["buttons"] == 0
+
+
+TRUSTED = """[graphql]
+trusted_documents = ["{}"]
+only_trusted = true
+"""
+
+
+async def test_a_gateway_that_runs_trusted_documents_alone_is_asked_by_the_viewer_for_those_of_its_manifest(
+    tmp_path: Path,
+) -> None:
+    sections = ("problems", "encounters", "documents", "results", "timeline")
+
+    def look(page: Browser) -> list[str]:
+        page.find("#day").type("11")
+        page.find("#month").type("2")
+        page.find("#year").type(str(datetime.now(UTC).year - 74))
+        page.find("#family").type("Vastergaard")
+        page.press("Enter")
+        page.find_text("[aria-live]", "One person was found")
+        shown(page, PTOLEMY)
+        page.find_text(".news", "When a source sends something new, you are told here.")
+        for section in sections:
+            page.run("document.querySelector(arguments[0]).click()", f"#{section} .pager button:nth-of-type(2)")
+        for section in sections:  # there is a page before the one that is shown
+            page.find_text(f"#{section} .pager:has(button:nth-of-type(1):enabled) p", "Showing")
+        return page.console()
+
+    table = TRUSTED.format("gateway:built/documents.json")
+    async with started(tmp_path, tokens="", edit=lambda text: table + patient_enough(text)) as gateway:
+        assert await looking(gateway, look) == []
+
+
+async def test_a_gateway_that_does_not_trust_the_viewers_documents_is_said_to_be_so(tmp_path: Path) -> None:
+    def look(page: Browser) -> str:
+        ask(page)
+        page.find_text("main", "This gateway does not answer this page")
+        return text_of(page, "main")
+
+    manifest = tmp_path / "others.json"
+    manifest.write_text('{"other": "{ sources { id } }"}', encoding="utf-8")
+    table = TRUSTED.format(manifest)
+    async with started(tmp_path, tokens="", edit=lambda text: table + text) as gateway:
+        assert "gateway:built/documents.json" in await looking(gateway, look)
 
 
 async def test_of_five_thousand_facts_a_page_of_each_is_shown_with_its_place_and_the_next_replaces_it(

@@ -37,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _whole(names: set[str], texts: dict[str, str]) -> None:
     """Every asset that a page or another asset names is there, with the licences."""
-    assert {"viewer/index.html", "graphiql/index.html", "licenses.txt"} <= names
+    assert {"viewer/index.html", "graphiql/index.html", "licenses.txt", "documents.json"} <= names
     assert ".ready" not in names
     for page in ("viewer", "graphiql"):
         assert re.search(r'<script type="module"[^>]* src="/assets/[\w-]+\.js"', texts[f"{page}/index.html"])

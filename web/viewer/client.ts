@@ -2,7 +2,6 @@
 import { Client, type CombinedError, fetchExchange, type OperationResult } from "@urql/core";
 import { createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
-import { complete } from "./fragments";
 
 /** Kept in memory alone: on a shared workstation nothing must outlive the page. */
 let token = "";
@@ -94,7 +93,7 @@ export interface Pages {
 
 /** A section a page at a time: the first as the record brought it, each further one asked for; one replaces another. */
 export function usePages<Record extends object, Key extends keyof Record>(
-  fragment: { name: string; document: string },
+  document: string,
   key: Key,
   first: Record[Key] | undefined,
 ): [Record[Key] | undefined, Pages] {
@@ -102,9 +101,6 @@ export function usePages<Record extends object, Key extends keyof Record>(
   const [turned, setTurned] = useState<{ after: string; before: number }[]>([]);
   useEffect(() => setTurned([]), [turn, identifier]);
   const here = turned.at(-1);
-  const document = complete(
-    `query Page($identifier: IdentifierInput!, $after: String) { patient(identifier: $identifier) { ...${fragment.name} } }\n${fragment.document}`,
-  );
   const answer = useQuery<{ patient: Record }>(document, here ? { identifier, after: here.after } : null, turn);
   const section = (here ? (answer.data?.patient?.[key] ?? undefined) : first) as (Record[Key] & Connection) | undefined;
   const before = here?.before ?? 0;

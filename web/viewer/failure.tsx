@@ -18,6 +18,10 @@ const WORDS: Record<string, [title: string, todo: string]> = {
     "Nothing can be shown at the moment",
     "Who looks at a record has to be written down, and that cannot be done now. Tell whoever runs the gateway.",
   ],
+  DOCUMENT_NOT_TRUSTED: [
+    "This gateway does not answer this page",
+    "It runs only the documents that it was told of. Whoever runs it can name those of this page: gateway:built/documents.json.",
+  ],
   SEARCH_TOO_WIDE: ["This would find too many people", ""],
 };
 

@@ -5,10 +5,8 @@ import type { CombinedError } from "@urql/core";
 import { useEffect, useState } from "preact/hooks";
 import type { UpdatesSubscription, VersionsFragment } from "../types/viewer";
 import { type Identifier, subscribe } from "./client";
-import document_ from "./documents/updates.graphql?raw";
-import versions from "./documents/versions.graphql?raw";
+import updates from "./documents/updates.graphql";
 
-const DOCUMENT = [document_, versions].join("\n");
 const MOST_TRIES = 7; // about a minute and a half, in which a gateway is started anew
 const STEADY_MS = 60_000;
 const NETWORK = ["online", "offline"]; // a connection that goes nowhere may look open for many minutes
@@ -36,7 +34,7 @@ export function useFollowing(identifier: Identifier, shown: Versions | undefined
     let tries = 0;
     const begin = () => {
       const begun = Date.now();
-      end = subscribe<UpdatesSubscription>(DOCUMENT, { identifier }, ({ data, error, hasNext }) => {
+      end = subscribe<UpdatesSubscription>(updates, { identifier }, ({ data, error, hasNext }) => {
         if (data && hasNext && !error)
           return set({ state: "FOLLOWING", why: null, now: data.patientUpdates.patient.versions });
         end();

@@ -3,16 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import type * as T from "../types/viewer";
 import { type Answer, Asked, type Identifier, useNow, useQuery } from "./client";
-import alerts from "./documents/alerts.graphql?raw";
-import allergies from "./documents/allergies.graphql?raw";
-import members from "./documents/care-team-members.graphql?raw";
-import conditions from "./documents/conditions.graphql?raw";
-import links from "./documents/links.graphql?raw";
-import people from "./documents/people.graphql?raw";
-import person from "./documents/person.graphql?raw";
-import record from "./documents/record.graphql?raw";
-import resuscitation from "./documents/resuscitation.graphql?raw";
-import versions from "./documents/versions.graphql?raw";
+import document from "./documents/record.graphql";
 import { failure, Problem } from "./failure";
 import { SignIn } from "./find";
 import { Alerts } from "./first/alerts";
@@ -21,32 +12,14 @@ import { Banner } from "./first/banner";
 import { Living, NextOfKin } from "./first/people";
 import { CODES, Resuscitation } from "./first/resuscitation";
 import { useFollowing } from "./following";
-import { complete } from "./fragments";
 import { News } from "./news";
 import { CareTeam } from "./sections/care-team";
 import { Conditions } from "./sections/conditions";
-import { DEPTH, Depth, type DepthFragments } from "./sections/depth";
-import { DOCUMENTS, KINDS } from "./sections/kinds";
+import { Depth, type DepthFragments } from "./sections/depth";
+import { KINDS } from "./sections/kinds";
 import { PlainSection } from "./sections/plain";
 import { Completeness, Sources } from "./sources";
 import { count, wall } from "./words";
-
-const DOCUMENT = complete(
-  [
-    record,
-    person,
-    allergies,
-    alerts,
-    resuscitation,
-    people,
-    links,
-    members,
-    conditions,
-    versions,
-    ...DOCUMENTS,
-    ...DEPTH,
-  ].join("\n"),
-);
 
 type First = T.PersonFragment &
   T.SourcesFragment &
@@ -90,7 +63,7 @@ interface Parts {
 export function Record({ identifier, leave }: { identifier: Identifier; leave: () => void }) {
   const [turn, setTurn] = useState(0);
   const now = useNow();
-  const answer = useQuery<Parts>(DOCUMENT, { identifier, resuscitation: CODES }, turn);
+  const answer = useQuery<Parts>(document, { identifier, resuscitation: CODES }, turn);
   const { data, error, waiting } = answer;
   const refused = !waiting && data?.patient === null;
   const shown: Partial<First> & Later = refused ? {} : { ...data?.now, ...data?.patient }; // early parts until their full ones are there

@@ -3,11 +3,10 @@ import { useState } from "preact/hooks";
 import type { MatchGrade, PatientSearchStatus } from "../types/sherwood";
 import type { SearchQuery } from "../types/viewer";
 import { type Identifier, useQuery } from "./client";
-import search from "./documents/search.graphql?raw";
+import document from "./documents/search.graphql";
 import { evidence } from "./evidence";
 import { failure, Problem } from "./failure";
 import { ErrorSummary, Field } from "./find";
-import { complete } from "./fragments";
 import { whoWasNotHeard } from "./silence";
 import { joined, listed, nhsNumber, time } from "./words";
 
@@ -15,7 +14,6 @@ type Result = SearchQuery["patients"];
 type Candidate = Result["candidates"][number];
 
 const NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number";
-const DOCUMENT = complete(search);
 
 const STATUS: Record<PatientSearchStatus, string> = {
   NONE: "Nobody was found",
@@ -41,7 +39,7 @@ export function Search({ choose }: { choose: (identifier: Identifier) => void })
   const [stated, setStated] = useState<Stated | null>(null);
   const [turn, setTurn] = useState(0);
   const [problems, setProblems] = useState<{ problem: string; field: string }[]>([]);
-  const { data, error, waiting } = useQuery<SearchQuery>(DOCUMENT, stated && { search: stated }, turn);
+  const { data, error, waiting } = useQuery<SearchQuery>(document, stated && { search: stated }, turn);
   const wrong = failure(error, ["patients"]);
   const ask = (event: Event) => {
     event.preventDefault();

@@ -1,7 +1,7 @@
 /// Allergies in words, each with its certainty and with whoever denies it; or why there are none.
 import type { AllergiesFragment } from "../../types/viewer";
 import { usePages } from "../client";
-import allergies from "../documents/allergies.graphql?raw";
+import page from "../documents/allergies.graphql?page";
 import { Marks } from "../marks";
 import { recorded, Said } from "../said";
 import { Section } from "../section";
@@ -9,10 +9,8 @@ import { joined, sentence } from "../words";
 
 type Allergy = AllergiesFragment["allergies"]["entries"]["nodes"][number];
 
-const FRAGMENT = { name: "Allergies", document: allergies };
-
 export function Allergies({ record }: { record: Partial<AllergiesFragment> }) {
-  const [section, pages] = usePages<AllergiesFragment, "allergies">(FRAGMENT, "allergies", record.allergies);
+  const [section, pages] = usePages<AllergiesFragment, "allergies">(page, "allergies", record.allergies);
   const entries = [...(section?.entries.nodes ?? [])].sort((a, b) => rank(a) - rank(b));
   return (
     <Section title="Allergies" id="allergies" section={section} pages={pages}>

@@ -1,7 +1,7 @@
 /// Problems and diagnoses.
 import type { ConditionsFragment } from "../../types/viewer";
 import { usePages } from "../client";
-import conditions from "../documents/conditions.graphql?raw";
+import page from "../documents/conditions.graphql?page";
 import { Marks } from "../marks";
 import { Conflicts, Said } from "../said";
 import { Section } from "../section";
@@ -9,10 +9,8 @@ import { joined, time } from "../words";
 
 type Condition = ConditionsFragment["conditions"]["entries"]["nodes"][number];
 
-const FRAGMENT = { name: "Conditions", document: conditions };
-
 export function Conditions({ record }: { record: Partial<ConditionsFragment> }) {
-  const [section, pages] = usePages<ConditionsFragment, "conditions">(FRAGMENT, "conditions", record.conditions);
+  const [section, pages] = usePages<ConditionsFragment, "conditions">(page, "conditions", record.conditions);
   return (
     <Section title="Problems" id="problems" section={section} pages={pages}>
       <table>

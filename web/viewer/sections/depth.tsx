@@ -1,12 +1,5 @@
 /// The parts that look across the record: medicines side by side, outcomes over time, disagreements, the journey.
 import type * as T from "../../types/viewer";
-import charts from "../documents/charts.graphql?raw";
-import conflicts from "../documents/conflicts.graphql?raw";
-import discrepancies from "../documents/discrepancies.graphql?raw";
-import medicines from "../documents/medicines.graphql?raw";
-import results from "../documents/results.graphql?raw";
-import timeline from "../documents/timeline.graphql?raw";
-import what from "../documents/what.graphql?raw";
 import { Charts } from "./charts";
 import { Disagreements } from "./conflicts";
 import { Discrepancies } from "./discrepancies";
@@ -14,8 +7,6 @@ import { Medicines } from "./medicines";
 import { Results } from "./results";
 import { Timeline } from "./timeline";
 import { Transfers } from "./transfers";
-
-export const DEPTH = [what, medicines, results, charts, timeline, discrepancies, conflicts];
 
 export type DepthFragments = T.MedicinesFragment & T.ResultsFragment & T.ChartsFragment & T.TimelineFragment &
   T.TransfersFragment & T.DiscrepanciesFragment & T.ConflictsFragment;

@@ -1,20 +1,15 @@
 /// What one source does not have, or has differently, most important first. The source may be right.
 import { useState } from "preact/hooks";
 import type { DiscrepanciesFragment, DiscrepancyKind } from "../../types/viewer";
-import common from "../documents/common.graphql?raw";
-import page from "../documents/discrepancies-page.graphql?raw";
-import fragment from "../documents/discrepancies.graphql?raw";
-import what from "../documents/what.graphql?raw";
+import page from "../documents/discrepancies-page.graphql";
 import { Pager } from "../pager";
 import { Said } from "../said";
 import { count, sentence, time } from "../words";
 import { claims } from "./claims";
-import { only } from "./documents";
 import { useChosenPages } from "./pages";
 import { type Heard, Part } from "./part";
 import { denied, detail, kind, name } from "./what";
 
-const PAGE = only(page, common, what, fragment);
 
 type Discrepancy = DiscrepanciesFragment["discrepancies"]["nodes"][number];
 
@@ -57,7 +52,7 @@ interface Props {
 export function Discrepancies({ record, sources }: Props) {
   const [source, setSource] = useState<string | null>(null);
   const [found, pages] = useChosenPages<DiscrepanciesFragment["discrepancies"]>({
-    document: PAGE,
+    document: page,
     chosen: source ? { source } : null,
     first: record.discrepancies,
     take: (patient: DiscrepanciesFragment) => patient.discrepancies,

@@ -1,19 +1,19 @@
 /// What a line of each plain section says.
-import appointments from "../documents/appointments.graphql?raw";
-import assessments from "../documents/assessments.graphql?raw";
-import carePlans from "../documents/care-plans.graphql?raw";
-import careTeams from "../documents/care-teams.graphql?raw";
-import communications from "../documents/communications.graphql?raw";
-import consents from "../documents/consents.graphql?raw";
-import diagnosticReports from "../documents/diagnostic-reports.graphql?raw";
-import documents from "../documents/documents.graphql?raw";
-import encounters from "../documents/encounters.graphql?raw";
-import imagingStudies from "../documents/imaging-studies.graphql?raw";
-import immunizations from "../documents/immunizations.graphql?raw";
-import procedures from "../documents/procedures.graphql?raw";
-import referrals from "../documents/referrals.graphql?raw";
-import relatedPersons from "../documents/related-persons.graphql?raw";
-import socialHistory from "../documents/social-history.graphql?raw";
+import appointments from "../documents/appointments.graphql?page";
+import assessments from "../documents/assessments.graphql?page";
+import carePlans from "../documents/care-plans.graphql?page";
+import careTeams from "../documents/care-teams.graphql?page";
+import communications from "../documents/communications.graphql?page";
+import consents from "../documents/consents.graphql?page";
+import diagnosticReports from "../documents/diagnostic-reports.graphql?page";
+import documents from "../documents/documents.graphql?page";
+import encounters from "../documents/encounters.graphql?page";
+import imagingStudies from "../documents/imaging-studies.graphql?page";
+import immunizations from "../documents/immunizations.graphql?page";
+import procedures from "../documents/procedures.graphql?page";
+import referrals from "../documents/referrals.graphql?page";
+import relatedPersons from "../documents/related-persons.graphql?page";
+import socialHistory from "../documents/social-history.graphql?page";
 import type * as T from "../../types/viewer";
 import { stated } from "../first/people";
 import { quantity } from "../value";
@@ -46,8 +46,7 @@ export const KINDS = {
   encounters: kind<T.EncountersFragment>()({
     key: "encounters",
     title: "Contacts and stays",
-    document: encounters,
-    fragment: "Encounters",
+    page: encounters,
     line: (e) => ({
       title: longest(
         e.facts.map((f) =>
@@ -64,8 +63,7 @@ export const KINDS = {
   appointments: kind<T.AppointmentsFragment>()({
     key: "appointments",
     title: "Appointments",
-    document: appointments,
-    fragment: "Appointments",
+    page: appointments,
     line: (a) => ({
       title: a.service?.display ?? a.description ?? "Appointment",
       words: joined(
@@ -84,8 +82,7 @@ export const KINDS = {
   referrals: kind<T.ReferralsFragment>()({
     key: "referrals",
     title: "Referrals",
-    document: referrals,
-    fragment: "Referrals",
+    page: referrals,
     line: (r) => ({
       title: r.code?.display ?? names(r.categories),
       words: joined(
@@ -98,8 +95,7 @@ export const KINDS = {
   diagnosticReports: kind<T.DiagnosticReportsFragment>()({
     key: "diagnosticReports",
     title: "Reports",
-    document: diagnosticReports,
-    fragment: "DiagnosticReports",
+    page: diagnosticReports,
     line: (r) => ({
       title: r.code?.display ?? names(r.categories),
       words: joined([r.conclusion, names(r.conclusionCodes)], ". "),
@@ -109,8 +105,7 @@ export const KINDS = {
   imagingStudies: kind<T.ImagingStudiesFragment>()({
     key: "imagingStudies",
     title: "Imaging",
-    document: imagingStudies,
-    fragment: "ImagingStudies",
+    page: imagingStudies,
     line: (i) => ({
       title: i.description ?? joined([names(i.procedures), names(i.modalities)]),
       words: joined(
@@ -128,8 +123,7 @@ export const KINDS = {
   procedures: kind<T.ProceduresFragment>()({
     key: "procedures",
     title: "Procedures",
-    document: procedures,
-    fragment: "Procedures",
+    page: procedures,
     line: (p) => ({
       title: p.code?.display ?? "Procedure",
       words: joined([names(p.bodySites), p.outcome?.display, p.statusReason?.display], ". "),
@@ -139,8 +133,7 @@ export const KINDS = {
   immunizations: kind<T.ImmunizationsFragment>()({
     key: "immunizations",
     title: "Immunisations",
-    document: immunizations,
-    fragment: "Immunizations",
+    page: immunizations,
     line: (i) => ({
       title: `${i.status === "not-done" ? "Not given: " : ""}${i.vaccineCode?.display ?? "Vaccine not named"}`,
       words: joined([
@@ -156,8 +149,7 @@ export const KINDS = {
   documents: kind<T.DocumentsFragment>()({
     key: "documents",
     title: "Documents",
-    document: documents,
-    fragment: "Documents",
+    page: documents,
     line: (d) => ({
       title: d.type?.display ?? d.description ?? names(d.categories),
       words: joined([d.description, period(d.period), joined(d.contents.map(({ title }) => title))], ". "),
@@ -167,8 +159,7 @@ export const KINDS = {
   carePlans: kind<T.CarePlansFragment>()({
     key: "carePlans",
     title: "Care plans",
-    document: carePlans,
-    fragment: "CarePlans",
+    page: carePlans,
     line: (p) => ({
       title: p.title ?? names(p.categories),
       words: joined([p.description, ...p.activities, ...p.goals, period(p.period)], ". "),
@@ -178,8 +169,7 @@ export const KINDS = {
   assessments: kind<T.AssessmentsFragment>()({
     key: "assessments",
     title: "Assessments",
-    document: assessments,
-    fragment: "Assessments",
+    page: assessments,
     line: (a) => ({
       title: joined([a.questionnaire ?? "Assessment", a.score && `score ${quantity(a.score)}`]),
       words: a.items.length > 0 ? `${count(a.items.length, "question")} answered` : "",
@@ -189,15 +179,13 @@ export const KINDS = {
   socialHistory: kind<T.SocialHistoryFragment>()({
     key: "socialHistory",
     title: "Social history",
-    document: socialHistory,
-    fragment: "SocialHistory",
+    page: socialHistory,
     line: (s) => ({ title: s.code?.display ?? "Not named", words: stated(s), status: s.status }),
   }),
   careTeam: kind<T.CareTeamsFragment>()({
     key: "careTeam",
     title: "Care teams as recorded",
-    document: careTeams,
-    fragment: "CareTeams",
+    page: careTeams,
     line: (t) => ({
       title: t.name ?? names(t.categories),
       words: joined([who(t.participants), period(t.period), names(t.reasons)], ". "),
@@ -207,8 +195,7 @@ export const KINDS = {
   relatedPersons: kind<T.RelatedPersonsFragment>()({
     key: "relatedPersons",
     title: "Related people",
-    document: relatedPersons,
-    fragment: "RelatedPersons",
+    page: relatedPersons,
     line: (p) => ({
       title: spoken(p.names[0]),
       words: joined([names(p.relationships), joined(p.telecom.map(({ value }) => value)), period(p.period)], ". "),
@@ -218,8 +205,7 @@ export const KINDS = {
   consents: kind<T.ConsentsFragment>()({
     key: "consents",
     title: "Consents",
-    document: consents,
-    fragment: "Consents",
+    page: consents,
     line: (c) => ({
       title: c.scope?.display ?? names(c.categories),
       words: joined(
@@ -238,8 +224,7 @@ export const KINDS = {
   communications: kind<T.CommunicationsFragment>()({
     key: "communications",
     title: "Messages",
-    document: communications,
-    fragment: "Communications",
+    page: communications,
     line: (c) => ({
       title: joined([names(c.categories) || "Message", c.medium?.display]),
       words: joined(
@@ -250,5 +235,3 @@ export const KINDS = {
     }),
   }),
 };
-
-export const DOCUMENTS = Object.values(KINDS).map(({ document }) => document);

@@ -16,13 +16,12 @@ export interface Line {
 
 type Plain = HeardFragment & { entries: { nodes: readonly Entry[]; pageInfo: PagingFragment } };
 
-/** One section: the fragment of the same name on the record, and how an entry of it reads. */
+/** One section, and how an entry of it reads. */
 export interface Kind<Key extends string, One> {
   key: Key;
   title: string;
-  /** The file in documents/, whose one fragment is called `fragment`. */
-  document: string;
-  fragment: string;
+  /** The question for one page of it. */
+  page: string;
   line: (entry: One) => Line;
 }
 
@@ -33,8 +32,7 @@ export function PlainSection<Key extends string, One extends Entry>({
   kind: Kind<Key, One>;
   record: { [key in Key]?: Plain };
 }) {
-  const fragment = { name: kind.fragment, document: kind.document };
-  const [section, pages] = usePages<{ [key in Key]: Plain }, Key>(fragment, kind.key, record[kind.key]);
+  const [section, pages] = usePages<{ [key in Key]: Plain }, Key>(kind.page, kind.key, record[kind.key]);
   return (
     <Section title={kind.title} id={kind.key} section={section} pages={pages}>
       <ul class="facts">

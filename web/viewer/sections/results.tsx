@@ -1,20 +1,15 @@
 /// Results: what was measured, with its range, when and by whom; a page at a time, by kind or by name.
 import { useState } from "preact/hooks";
 import type { ChartsFragment, ResultFragment, ResultsFragment } from "../../types/viewer";
-import common from "../documents/common.graphql?raw";
-import page from "../documents/results-page.graphql?raw";
-import fragment from "../documents/results.graphql?raw";
-import what from "../documents/what.graphql?raw";
+import page from "../documents/results-page.graphql";
 import { Marks } from "../marks";
 import { Conflicts, Said } from "../said";
 import { Section } from "../section";
 import { time } from "../words";
 import { value } from "./amounts";
-import { only } from "./documents";
 import { useChosenPages } from "./pages";
 import "./part.css";
 
-const PAGE = only(page, common, what, fragment);
 const CATEGORIES = [
   ["laboratory", "Laboratory"],
   ["vital-signs", "Vital signs"],
@@ -35,7 +30,7 @@ export function Results({ record }: Props) {
   const [chosen, setChosen] = useState<Chosen>({ category: null, codes: null });
   const asked = chosen.category || chosen.codes ? chosen : null;
   const [section, pages] = useChosenPages<ResultsFragment["observations"]>({
-    document: PAGE,
+    document: page,
     chosen: asked,
     first: record.observations,
     take: (patient: ResultsFragment) => patient.observations,

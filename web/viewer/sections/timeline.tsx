@@ -2,21 +2,16 @@
 import { useMemo, useState } from "preact/hooks";
 import type { Occurrence } from "../../types/sherwood";
 import type { TimelineFragment, TimelinePageQueryVariables } from "../../types/viewer";
-import common from "../documents/common.graphql?raw";
-import page from "../documents/timeline-page.graphql?raw";
-import fragment from "../documents/timeline.graphql?raw";
-import what from "../documents/what.graphql?raw";
+import page from "../documents/timeline-page.graphql";
 import { Marks } from "../marks";
 import { Pager } from "../pager";
 import { Said } from "../said";
 import { time } from "../words";
-import { only } from "./documents";
 import { useChosenPages } from "./pages";
 import { type Heard, Part, Unheard } from "./part";
 import { denied, detail, kind, name, standing } from "./what";
 import "./timeline.css";
 
-const PAGE = only(page, common, what, fragment);
 
 type Edge = TimelineFragment["timeline"]["edges"][number];
 type Chosen = Pick<TimelinePageQueryVariables, "since" | "newestFirst">;
@@ -29,7 +24,7 @@ interface Props {
 export function Timeline({ record, sources }: Props) {
   const [chosen, setChosen] = useState<Chosen | null>(null);
   const [shown, pages] = useChosenPages<TimelineFragment["timeline"]>({
-    document: PAGE,
+    document: page,
     chosen,
     first: record.timeline,
     take: (patient: TimelineFragment) => patient.timeline,
