@@ -43,7 +43,10 @@ WORDLESS = re.compile(r"/assets/graphiql-[\w-]+\.js 1:\d+ $")
 
 @pytest.fixture
 def page(window: Browser) -> Iterator[Browser]:
-    """Afterwards: nothing was refused by the policy or thrown, nothing outlives the tab, nobody else was asked."""
+    """Afterwards: nothing was refused by the policy or thrown, nothing outlives the tab, nobody else was asked.
+
+    A test names it after the gateway, which then goes on until the page has been left.
+    """
     window.console()
     window.sent()
     yield window
@@ -103,7 +106,7 @@ def test_what_it_opens_on_and_every_question_fits_the_schema() -> None:
     assert "@defer" in FIRST
 
 
-async def test_its_first_query_runs_as_it_is_and_shows_michael(page: Browser, paged: Running) -> None:
+async def test_its_first_query_runs_as_it_is_and_shows_michael(paged: Running, page: Browser) -> None:
     def look() -> None:
         opened(page, paged.url)
         assert editor(page, "operation") == FIRST
@@ -125,7 +128,7 @@ async def test_its_first_query_runs_as_it_is_and_shows_michael(page: Browser, pa
     await asyncio.to_thread(look)
 
 
-async def test_the_first_part_is_painted_while_a_source_is_held_open(page: Browser, paged: Running) -> None:
+async def test_the_first_part_is_painted_while_a_source_is_held_open(paged: Running, page: Browser) -> None:
     held = paged.faults["pharmacy"].hold = asyncio.Event()
 
     def before() -> None:
@@ -148,7 +151,7 @@ async def test_the_first_part_is_painted_while_a_source_is_held_open(page: Brows
         await asyncio.to_thread(after)
 
 
-async def test_an_answer_that_was_stopped_says_what_it_lacks(page: Browser, paged: Running) -> None:
+async def test_an_answer_that_was_stopped_says_what_it_lacks(paged: Running, page: Browser) -> None:
     paged.faults["pharmacy"].hold = asyncio.Event()
 
     def look() -> None:
@@ -164,7 +167,7 @@ async def test_an_answer_that_was_stopped_says_what_it_lacks(page: Browser, page
 
 
 async def test_each_of_the_five_questions_can_be_picked_and_is_answered_without_an_error(
-    page: Browser, paged: Running
+    paged: Running, page: Browser
 ) -> None:
     def look() -> None:
         opened(page, paged.url)
@@ -181,7 +184,7 @@ async def test_each_of_the_five_questions_can_be_picked_and_is_answered_without_
     await asyncio.to_thread(look)
 
 
-async def test_the_docs_pane_shows_what_the_schema_says_of_itself(page: Browser, paged: Running) -> None:
+async def test_the_docs_pane_shows_what_the_schema_says_of_itself(paged: Running, page: Browser) -> None:
     def look() -> None:
         opened(page, paged.url)
         page.find("[aria-label='Show Documentation Explorer']").click()
@@ -196,7 +199,7 @@ async def test_the_docs_pane_shows_what_the_schema_says_of_itself(page: Browser,
 
 
 async def test_who_has_no_token_is_told_what_to_do_and_who_writes_one_is_answered(
-    page: Browser, guarded: Running
+    guarded: Running, page: Browser
 ) -> None:
     def look() -> None:
         opened(page, guarded.url)
@@ -220,7 +223,7 @@ async def test_who_has_no_token_is_told_what_to_do_and_who_writes_one_is_answere
 
 
 async def test_a_token_is_not_kept_unless_somebody_chooses_so_and_then_until_the_tab_is_closed(
-    page: Browser, guarded: Running
+    guarded: Running, page: Browser
 ) -> None:
     def put() -> None:
         page.find("[data-name=headers]").click()
@@ -270,7 +273,7 @@ async def test_a_schema_that_is_not_shown_is_not_asked_for_again_and_again(
         await asyncio.to_thread(look, gateway.url)
 
 
-async def test_it_is_worked_with_the_keyboard_alone(page: Browser, paged: Running) -> None:
+async def test_it_is_worked_with_the_keyboard_alone(paged: Running, page: Browser) -> None:
     label = """const at = document.activeElement;
         return at.ariaLabel || at.textContent.trim().slice(0, 40) || at.className"""
 
@@ -301,7 +304,7 @@ WATCHED = f"""subscription Watched {{ patientUpdates(identifier: {{ value: "{NUM
 
 
 async def test_a_subscription_is_asked_for_as_events_and_its_first_update_is_painted(
-    page: Browser, paged: Running
+    paged: Running, page: Browser
 ) -> None:
     def look() -> None:
         opened(page, paged.url)
@@ -315,7 +318,7 @@ async def test_a_subscription_is_asked_for_as_events_and_its_first_update_is_pai
     await asyncio.to_thread(look)
 
 
-async def test_it_can_be_read_on_a_desk_and_a_phone_in_light_and_dark(page: Browser, paged: Running) -> None:
+async def test_it_can_be_read_on_a_desk_and_a_phone_in_light_and_dark(paged: Running, page: Browser) -> None:
     def look() -> None:
         opened(page, paged.url)
         ask(page)
@@ -329,7 +332,7 @@ async def test_it_can_be_read_on_a_desk_and_a_phone_in_light_and_dark(page: Brow
     await asyncio.to_thread(look)
 
 
-async def test_it_leads_to_the_viewer_and_to_the_licences_of_what_it_is_made_of(page: Browser, paged: Running) -> None:
+async def test_it_leads_to_the_viewer_and_to_the_licences_of_what_it_is_made_of(paged: Running, page: Browser) -> None:
     def look() -> None:
         opened(page, paged.url)
         page.find_text(".graphiql-logo a", "Licences").click()
