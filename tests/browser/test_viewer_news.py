@@ -221,6 +221,23 @@ async def test_a_gateway_that_cannot_be_reached_is_tried_again_then_said_and_wha
     assert "does not follow" not in told
 
 
+async def test_a_connection_on_which_nothing_comes_any_more_is_given_up_and_another_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.NOT_SILENT_FOR_S", 3600.0)
+    do = on_this_loop()
+
+    def look(page: Browser) -> None:
+        page.run(A_THOUSAND_TIMES_AS_FAST)
+        shown(page)
+        page.find_text(".news", "connecting again")
+        do(send_potassium(gateway.feed_port, NEW_VALUE))
+        page.find_text(NEWS, TOLD)
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        await looking(gateway, look)
+
+
 async def test_a_gateway_that_ends_the_subscription_is_asked_for_another(tmp_path: Path) -> None:
     do = on_this_loop()
 

@@ -50,7 +50,29 @@ export function subscribe<Data>(
   variables: object,
   told: (result: OperationResult<Data>) => void,
 ): () => void {
-  return client.subscription<Data>(document, { ...variables }).subscribe(told).unsubscribe;
+  return client.subscription<Data>(document, { ...variables }, { fetch: listening }).subscribe(told).unsubscribe;
+}
+
+/** The gateway writes something at least every 15 seconds, be it a comment, which nobody is told of. */
+const SILENT_MS = 45_000;
+
+/** fetch, whose answer breaks off where nothing arrives any more: a connection that goes nowhere looks open for hours. */
+async function listening(...asked: Parameters<typeof fetch>): Promise<Response> {
+  const response = await fetch(...asked);
+  let timer = 0;
+  const wait = (stream: TransformStreamDefaultController<Uint8Array>) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => stream.error(new Error("nothing is heard any more")), SILENT_MS);
+  };
+  const heard = new TransformStream<Uint8Array, Uint8Array>({
+    start: wait,
+    transform(part, stream) {
+      wait(stream);
+      stream.enqueue(part);
+    },
+    flush: () => clearTimeout(timer),
+  });
+  return new Response(response.body?.pipeThrough(heard), response);
 }
 
 /** By what a person is asked for; the NHS number where `system` is left out. */

@@ -9,7 +9,7 @@ import updates from "./documents/updates.graphql";
 
 const MOST_TRIES = 7; // about a minute and a half, in which a gateway is started anew
 const STEADY_MS = 60_000;
-const NETWORK = ["online", "offline"]; // a connection that goes nowhere may look open for many minutes
+const NETWORK = ["online", "offline"]; // known at once, where the silence of a connection takes its time
 
 export type Versions = VersionsFragment["versions"];
 
