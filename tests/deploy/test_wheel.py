@@ -64,5 +64,10 @@ def test_the_source_distribution_carries_them_too_so_that_installing_it_needs_no
     (sdist,) = made.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         paths = [member.partition("/")[2] for member in archive.getnames()]
-    assert {"gateway/built/viewer/index.html", "gateway/built/licenses.txt", "web/vite.config.ts"} <= set(paths)
+    assert {
+        "gateway/built/viewer/index.html",
+        "gateway/built/documents.json",
+        "gateway/built/licenses.txt",
+        "web/vite.config.ts",
+    } <= set(paths)
     assert [path for path in paths if "node_modules" in path] == []
