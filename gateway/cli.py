@@ -89,6 +89,12 @@ def demo(
     garbage: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Let a system answer nonsense. May be repeated.")
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN", help='Let pages of this origin ask, such as "http://localhost:5173". May be repeated.'
+        ),
+    ] = None,
     show_config: Annotated[
         bool, typer.Option("--show-config", help="Print the gateway's configuration and end.")
     ] = False,
@@ -100,10 +106,11 @@ def demo(
 
     Everything runs on this machine and is forgotten when it ends.
     """
-    from gateway.demonstration import run_demo
+    from gateway.demonstration import read_mischief, run_demo
     from gateway.serving import run_loop
 
-    run_loop(run_demo(port, slow or [], down or [], garbage or [], show_config, out))
+    knobs = read_mischief(slow or [], down or [], garbage or [])
+    run_loop(run_demo(port, knobs, allow_origin or [], show_config, out))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`sherwood demo`: an installed estate of simulated systems, and the gateway over them. Nothing is kept."""
 
+import json
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
 
+from msgspec.structs import replace
 from rich.console import Console
 from rich.panel import Panel
 
@@ -46,6 +48,11 @@ def _state(source: str, mischief: Mischief) -> str:
     return f" [bold red]{', '.join(said)}[/]" if said else ""
 
 
+def allowing(config: str, origins: list[str]) -> str:
+    """The configuration of an estate, with the origins whose pages may ask from a browser."""
+    return f"[graphql]\nallowed_origins = {json.dumps(origins)}\n\n{config}" if origins else config
+
+
 def _write(folder: Path, estate: Running) -> Path:
     """The configuration as a file, with its secrets in files beside it, so that other commands can use it too."""
     config = estate.config
@@ -65,13 +72,11 @@ def _in_a_browser(url: str) -> str:
     return f"Look in a browser      [link]{url}/[/link]\nAsk in GraphiQL        [link]{url}/graphql[/link]"
 
 
-async def run_demo(
-    port: int, slow: list[str], down: list[str], garbage: list[str], show_config: bool, out: Console
-) -> None:
+async def run_demo(port: int, mischief: Mischief, origins: list[str], show_config: bool, out: Console) -> None:
     """Start the estate, say where to look, and serve until interrupted."""
-    mischief = read_mischief(slow, down, garbage)
     with tempfile.TemporaryDirectory(prefix="sherwood-demo-") as folder, out.status("Starting the legacy systems ..."):
         async with find_estate()(datetime.now(UTC), mischief) as estate:
+            estate = replace(estate, config=allowing(estate.config, origins))
             if show_config:
                 out.print(estate.config, markup=False, highlight=False)
                 return

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from adapters.sdk import NHS_NUMBER, SettingsError
 from gateway.checking import check_sources
 from gateway.cli import app, out
-from gateway.config import load
-from gateway.demonstration import read_mischief
+from gateway.config import ConfigError, load, parse
+from gateway.demonstration import allowing, read_mischief
 from gateway.problems import CommandError
 from gateway.steward_commands import link, unlink
 from gateway.tables import show_record
@@ -295,3 +295,12 @@ def test_a_knob_of_the_demo_shows_how_it_is_written() -> None:
     assert read_mischief(["gp=3s"], ["epr"], []).slow_s == {"gp": 3.0}
     with pytest.raises(CommandError, match="--slow gp=3s"):
         read_mischief(["gp"], [], [])
+
+
+def test_the_demo_lets_pages_of_a_front_ends_own_server_ask() -> None:
+    config = "[gateway]\nport = 8001\n"
+    assert allowing(config, []) == config
+    allowed = parse(allowing(config, ["http://localhost:5173"]))
+    assert (allowed.gateway.port, allowed.graphql.allowed_origins) == (8001, ("http://localhost:5173",))
+    with pytest.raises(ConfigError, match=r"https://portal\.example\.org"):
+        parse(allowing(config, ["localhost:5173"]))
