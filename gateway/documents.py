@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from adapters.sdk import SettingsError
 from adapters.sdk.resources import read_resource
 from gateway.config import Config, ConfigError
 from schema.gql.errors import ErrorCode, QueryError
@@ -99,11 +100,13 @@ def read_manifest(text: str) -> dict[str, str]:
 
 
 def documents_of(config: Config) -> Documents:
-    """What the configuration trusts. Raises ConfigError that names the file; SettingsError where there is none."""
+    """What the configuration trusts. Raises ConfigError that names the file."""
     trusted: dict[str, str] = {}
     for reference in config.graphql.trusted_documents:
         try:
             trusted |= read_manifest(read_resource(reference, config.folder))
+        except SettingsError as problem:  # it names the file itself
+            raise ConfigError(f"[graphql] trusted_documents: {problem}") from None
         except ValueError as problem:
             raise ConfigError(f"[graphql] trusted_documents: {reference}: {problem}") from None
     return Documents(trusted, only_trusted=config.graphql.only_trusted)

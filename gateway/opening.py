@@ -4,7 +4,7 @@ Whatever is wrong here is a person's to put right: every error names the place i
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,14 +106,15 @@ def make_adapter(table: SourceTable, folder: Path) -> Adapter[Any]:
     kind = load_adapter(table.adapter)
     try:
         settings = kind.settings_model.model_validate(table.settings, context={"folder": folder})
+        return _of_kind(kind, table, settings)
     except ValidationError as problem:
-        mistakes = problem.errors(include_input=False)
-        told = "; ".join(
-            f"{'.'.join(map(str, m['loc'])) or 'settings'}: "
-            + ("there is no such setting" if m["type"] == "extra_forbidden" else m["msg"])
-            for m in mistakes
-        )
+        told = "; ".join(_mistake(one) for one in problem.errors(include_input=False))
         raise SettingsError(f"source {table.id!r}: settings: {told or 'not valid'}") from None
+    except SettingsError as problem:
+        raise SettingsError(f"source {table.id!r}: {problem}") from None
+
+
+def _of_kind(kind: type[Adapter[Any]], table: SourceTable, settings: Any) -> Adapter[Any]:
     http = None
     if kind.uses_http:
         if not isinstance(settings, HttpSettings):
@@ -132,3 +133,19 @@ def make_adapter(table: SourceTable, folder: Path) -> Adapter[Any]:
             http=http,
         )
     )
+
+
+_TOLD = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "this setting must be written",
+    "tuple_type": 'write a list: ["..."]',
+    "list_type": 'write a list: ["..."]',
+    "dict_type": "write a table",
+}
+"""What pydantic finds wrong, for who writes TOML and not Python."""
+
+
+def _mistake(found: Mapping[str, Any]) -> str:
+    """One mistake in an adapter's settings, at its place."""
+    said = _TOLD.get(found["type"], str(found["msg"]).removeprefix("Value error, "))
+    return ": ".join(filter(None, (".".join(map(str, found["loc"])), said)))

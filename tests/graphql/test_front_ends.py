@@ -75,6 +75,12 @@ async def test_a_trusted_document_that_does_not_fit_the_schema_stops_the_start(t
             pass
 
 
+async def test_a_manifest_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[graphql\] trusted_documents: 'portal\.json' cannot be read"):
+        async with started(tmp_path, edit=lambda config: '[graphql]\ntrusted_documents = ["portal.json"]\n' + config):
+            pass
+
+
 def test_trusting_only_a_manifest_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match="only_trusted needs trusted_documents"):
         parse("[graphql]\nonly_trusted = true\n")

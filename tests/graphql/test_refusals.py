@@ -414,16 +414,30 @@ async def test_a_secret_that_cannot_be_had_is_named_with_its_key_line_and_path(
     assert str(refused.value) == f"{path}:{line}: {key}: file:{tmp_path / 'gone'}: the file cannot be read"
 
 
-async def test_an_unknown_setting_of_a_source_names_the_source_and_the_setting(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("adapter", "settings", "says"),
+    [
+        ("fhir", 'base_url = "http://127.0.0.1:1", pagesize = 3', "settings: pagesize: there is no such setting"),
+        ("fhir", 'version = "R4"', "settings: base_url: this setting must be written"),
+        ("fhir", 'base_url = "http://127.0.0.1:1", types = "Flag"', 'settings: types: write a list: ["..."]'),
+        ("fhir", 'base_url = "http://127.0.0.1:1", types = ["Flags"]', "settings: types: unknown ['Flags']; known"),
+        ("fhir", 'base_url = "127.0.0.1:1"', "base_url: write an absolute http or https URL"),
+        ("sql", 'url = "sqlite:///drop.db", mapping = "drop.toml"', "mapping '{folder}/drop.toml' cannot be read"),
+    ],
+)
+async def test_a_wrong_setting_of_a_source_names_the_source_and_says_what_to_write(
+    tmp_path: Path, adapter: str, settings: str, says: str
+) -> None:
     path = tmp_path / "gateway.toml"
     path.write_text(
-        '[[sources]]\nid = "epr"\nname = "E"\norganization = "O"\nadapter = "fhir"\n'
-        'settings = { base_url = "http://127.0.0.1:1", pagesize = 3 }\n',
+        '[[sources]]\nid = "epr"\nname = "E"\norganization = "O"\n'
+        f'adapter = "{adapter}"\nsettings = {{ {settings} }}\n',
         encoding="utf-8",
     )
-    with pytest.raises(SettingsError, match=r"'epr'.*pagesize"):
+    with pytest.raises(SettingsError) as refused:
         async with open_service(load(path)):
             pass
+    assert str(refused.value).startswith(f"source 'epr': {says.replace('{folder}', str(tmp_path))}")
 
 
 async def test_an_adapter_kind_that_is_not_installed_says_which_are(tmp_path: Path) -> None:
