@@ -65,7 +65,7 @@ async def test_twelve_questions_of_a_ward_sister_are_answered_on_the_first_scree
         ("11 next of kin", "#next-of-kin", "sister"),
         ("11 and telephone", "#next-of-kin a[href='tel:07700900182']", "07700 900182"),
         ("12 how many answered", "#completeness", "of 14 sources answered completely"),
-        ("12 who did not and why", "#completeness", "Port Sallow Liver Unit (not reached"),
+        ("12 who did not and why", "#completeness", "Not heard: Port Sallow Liver Unit (not reached"),
     ]
 
     def look(page: Browser) -> tuple[list[str], list[str]]:
@@ -117,23 +117,31 @@ async def test_what_has_arrived_is_painted_before_the_last_source_answers_and_fi
     assert "has not answered yet" not in after + who_after
 
 
+SOURCES = """
+    const said = [...document.querySelectorAll("#sources summary")].filter((one) => !one.innerText.includes("✓"));
+    return said.map((one) => one.innerText.replace(/\\s+/g, " ")).join(" ");"""
+"""Of the sources, those without the tick."""
+
+
 async def test_who_only_listens_is_named_wherever_it_may_have_missed_something(tmp_path: Path) -> None:
     parts = ("#completeness", "#results", "#charts", "#encounters", "#diagnosticReports", "#allergies")
 
-    def look(page: Browser) -> list[dict[str, str]]:
-        said_of = []
+    def look(page: Browser) -> tuple[list[dict[str, str]], str]:
+        said_of, sources = [], ""
         for number in (MICHAEL, NOBODYS):
             shown(page, number)
             said_of.append({part: text_of(page, part) for part in parts})
+            sources = sources or page.run(SOURCES)
             page.find("header button").click()
-        return said_of
+        return said_of, sources
 
     async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
-        michael, nobodys = await looking(gateway, look)
+        (michael, nobodys), sources = await looking(gateway, look)
     since = "knows only what came since 6 Jan 2026, 06:00"
     for part in parts[:-1]:
         assert f"Ravensbrook Pathology ({since})" in michael[part], part
         assert f"Ravensbrook Pathology (answered: does not know this person; {since})" in nobodys[part], part
+    assert f"Ravensbrook Pathology K{since[1:]}" in sources, "nor is it ticked among the sources"
     assert "Ravensbrook Pathology" not in michael["#allergies"] + nobodys["#allergies"], "it holds none"
     assert "No source here holds this about this person" in nobodys["#results"]
 

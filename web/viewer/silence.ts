@@ -66,18 +66,29 @@ export function isUnheard({ state, code, completeFrom, gaps = [] }: Told): boole
   return code !== "NOT_HELD" && !gaps.some(({ kind }) => kind === "NOT_HELD");
 }
 
-/** "Community nursing, east (has not answered yet); Laboratory (knows only what came since 6 Jan 2026, 06:00)" */
-export function whoWasNotHeard(sources: readonly (Told & { source: { name: string } })[]): string {
-  return sources
-    .filter(isUnheard)
-    .map((told) => `${told.source.name} (${became(told)})`)
+type Named = Told & { source: { name: string } };
+
+/** Whether nothing at all was heard of it: whatever it holds is missing, not a part of it. */
+export function saidNothing({ state }: Told): boolean {
+  return state === "UNAVAILABLE" || state === "PENDING" || state === "NOT_ASKED";
+}
+
+/**
+ * "Community nursing, east (has not answered yet); Laboratory (knows only what came since 6 Jan 2026, 06:00)": those of whom
+ * nothing was heard come first.
+ */
+export function whoWasNotHeard(sources: readonly Named[]): string {
+  const unheard = sources.filter(isUnheard);
+  return [...unheard.filter(saidNothing), ...unheard.filter((told) => !saidNothing(told))]
+    .map((told) => `${told.source.name} (${lower(became(told))})`)
     .join("; ");
 }
 
-function became(told: Told): string {
-  const answered = state(told);
-  const words = answered.charAt(0).toLowerCase() + answered.slice(1);
-  if (!told.completeFrom) return words;
+/** What became of it, and since when it listens where it does no more. */
+export function became(told: Told): string {
+  if (!told.completeFrom) return state(told);
   const since = `knows only what came since ${time(told.completeFrom)}`;
-  return told.state === "OK" ? since : `${words}; ${since}`;
+  return told.state === "OK" ? since.charAt(0).toUpperCase() + since.slice(1) : `${state(told)}; ${since}`;
 }
+
+const lower = (words: string): string => words.charAt(0).toLowerCase() + words.slice(1);

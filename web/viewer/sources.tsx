@@ -4,7 +4,7 @@ import type { LinksFragment, SourcesFragment } from "../types/viewer";
 import { useContext } from "preact/hooks";
 import { Asked } from "./client";
 import { evidence } from "./evidence";
-import { isUnheard, state, whoWasNotHeard } from "./silence";
+import { became, saidNothing, isUnheard, whoWasNotHeard } from "./silence";
 import { ago, joined, sentence, time, wall } from "./words";
 
 type Source = SourcesFragment["sources"][number];
@@ -20,18 +20,30 @@ const ICON: Record<SourceState, [shape: string, colour: string]> = {
   UNAVAILABLE: ["✕", "red"],
 };
 
-/** One line: how many answered completely, and who did not and why. */
+/** One that only listens is no source that answered completely, and does not look like one. */
+function icon({ state, completeFrom }: Source): [shape: string, colour: string] {
+  return ICON[state === "OK" && completeFrom ? "PARTIAL" : state];
+}
+
+/** How many answered completely, of whom nothing was heard, and who left something out, each with the reason. */
 export function Completeness({ sources }: { sources: SourcesFragment["sources"] | undefined }) {
   if (!sources) return null;
   const heard = sources.filter((source) => !isUnheard(source)).length;
-  const missing = whoWasNotHeard(sources);
+  const silent = whoWasNotHeard(sources.filter(saidNothing));
+  const missing = whoWasNotHeard(sources.filter((source) => !saidNothing(source)));
   const strangers = sources.filter((source) => source.code === "PATIENT_NOT_FOUND" && !isUnheard(source)).length;
   return (
-    <p id="completeness" class={missing ? "completeness silence" : "completeness"}>
+    <p id="completeness" class={silent || missing ? "completeness silence" : "completeness"}>
       <strong>
         {heard} of {sources.length} sources answered completely.
       </strong>
       {strangers > 0 && ` ${strangers} of them ${strangers === 1 ? "does" : "do"} not know this person.`}
+      {silent && (
+        <>
+          {" "}
+          <strong>Not heard: {silent}.</strong>
+        </>
+      )}
       {missing && ` Not complete: ${missing}.`}
     </p>
   );
@@ -47,12 +59,12 @@ export function Sources({ record }: { record: Partial<SourcesFragment & LinksFra
           <li key={source.source.id}>
             <details>
               <summary>
-                <span class={`icon ${ICON[source.state][1]}`} aria-hidden="true">
-                  {ICON[source.state][0]}
+                <span class={`icon ${icon(source)[1]}`} aria-hidden="true">
+                  {icon(source)[0]}
                 </span>
                 <strong>{source.source.name}</strong>
                 <span>
-                  {state(source)}
+                  {became(source)}
                   {source.asOf && <span class="quiet">, {ago(source.asOf, now)}</span>}
                 </span>
               </summary>
