@@ -102,6 +102,7 @@ async def test_each_sources_own_version_stands_beside_the_others_down_to_the_ori
     for source in ("Community mental health records", "Diabetes clinic register"):
         assert f"{source} Says that there is none" in conflict
     assert "Ravensbrook Hospital EPR Says that it is so" in conflict
+    assert "Sources disagree: whether there is one" in conflict, "polarity is our word"
 
 
 async def test_a_telephone_needs_no_scrolling_to_the_side_and_paper_has_the_first_screen_and_its_time(

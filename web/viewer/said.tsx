@@ -2,7 +2,7 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { FromFragment, OwnFragment, SaidFragment } from "../types/viewer";
 import { Fields, Value } from "./value";
-import { count, joined, polar, sentence, time, wall } from "./words";
+import { count, joined, matter, polar, time, wall } from "./words";
 
 /** One source's own version: what every fact says of itself, and the fields of its type. */
 export type OwnVersion = Pick<OwnFragment, "provenance">;
@@ -52,7 +52,7 @@ export function Conflicts({ entry }: { entry: Pick<SaidFragment, "conflicts"> })
     <>
       {entry.conflicts.map(({ field, claims }) => (
         <div class="conflict" key={field}>
-          <h3>Sources disagree: {sentence(field).toLowerCase()}</h3>
+          <h3>Sources disagree: {matter(field).toLowerCase()}</h3>
           <dl>
             {claims.map(({ source, factId, value }) => (
               <div key={factId}>

@@ -90,6 +90,11 @@ export function sentence(code: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** What sources disagree on, in words: the field's name, but for one that says nothing to who did not make the schema. */
+export function matter(field: string): string {
+  return field === "polarity" ? "Whether there is one" : sentence(field);
+}
+
 /** The two polarities in words; anything else as it is. */
 export function polar(value: string): string {
   return value === "PRESENT" ? "Says that it is so" : value === "ABSENT" ? "Says that there is none" : value;

@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import type { ConflictsFragment, DisputedFragment } from "../../types/viewer";
 import { Pager, useSlices } from "../pager";
-import { polar, sentence, time } from "../words";
+import { matter, polar, time } from "../words";
 import { SECTION } from "./discrepancies";
 import { type Heard, Part, Unheard } from "./part";
 
@@ -49,7 +49,7 @@ export function Disagreements({ record, sources }: Props) {
                 <th scope="row">
                   {one.name} <span class="quiet">({one.section})</span>
                 </th>
-                <td data-label="On">{one.field === "polarity" ? "Whether there is one" : sentence(one.field)}</td>
+                <td data-label="On">{matter(one.field)}</td>
                 <td data-label="What each says">
                   <dl class="claims">
                     {one.claims.map((claim) => (

@@ -4,7 +4,7 @@ import type { DiscrepanciesFragment, DiscrepancyKind } from "../../types/viewer"
 import page from "../documents/discrepancies-page.graphql";
 import { Pager } from "../pager";
 import { Said } from "../said";
-import { count, sentence, time } from "../words";
+import { count, matter, time } from "../words";
 import { claims } from "./claims";
 import { useChosenPages } from "./pages";
 import { type Heard, Part } from "./part";
@@ -108,7 +108,7 @@ function Row({ one }: { one: Discrepancy }) {
       {detail(entry) && <p>{detail(entry)}</p>}
       {entry.conflicts.map((conflict) => (
         <p key={conflict.field} class="follows">
-          On {sentence(conflict.field).toLowerCase()}: {claims(conflict.claims)}
+          On {matter(conflict.field).toLowerCase()}: {claims(conflict.claims)}
         </p>
       ))}
       <Said entry={entry} label={name(entry)} />

@@ -158,7 +158,7 @@ function Column({ course, source }: { course: Course; source: { id: string; name
       {orders.slice(0, IN_A_COLUMN).map((one) => (
         <Version key={one.id} one={one} source={source.id} named={course.names.length > 1} />
       ))}
-      {orders.length > IN_A_COLUMN && <p>and {orders.length - IN_A_COLUMN} more courses or orders</p>}
+      {orders.length > IN_A_COLUMN && <p>and {count(orders.length - IN_A_COLUMN, "more course or order", "more courses or orders")}</p>}
       {rest.map(([kind, entries]) => (
         <p key={kind}>
           <span class="tag">{kind}</span> {entries.length === 1 ? time(entries[0]!.when) : `${entries.length}, latest ${time(entries[0]!.when)}`}
