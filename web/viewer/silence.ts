@@ -1,6 +1,6 @@
 /// What a source did not say, and why, in words. Silence is never shown as absence: only NONE_KNOWN says that there is none.
 import type { EmptyReason, GapKind, SourceState } from "../types/sherwood";
-import { time } from "./words";
+import { joined, time } from "./words";
 
 export const EMPTY: Record<EmptyReason, string> = {
   NONE_KNOWN: "None known: somebody stated that there is none",
@@ -34,7 +34,7 @@ const WHY: Record<string, string> = {
   NO_IDENTIFIER: "Not asked: no number of this person is known that it takes",
   NOT_HELD: "Does not hold this",
   SEARCH_NOT_OFFERED: "Cannot be searched by name",
-  SEARCH_NEEDS_MORE: "Not asked: it is searched by more than was typed",
+  SEARCH_NEEDS_MORE: "Not asked: it is searched by more than was typed, such as a given name",
   TOO_MANY_MATCHES: "Answered in part: more people fit than it gives",
 };
 
@@ -80,15 +80,16 @@ export function saidNothing({ state }: Told): boolean {
 export function whoWasNotHeard(sources: readonly Named[]): string {
   const unheard = sources.filter(isUnheard);
   return [...unheard.filter(saidNothing), ...unheard.filter((told) => !saidNothing(told))]
-    .map((told) => `${told.source.name} (${lower(became(told))})`)
+    .map((told) => `${told.source.name} (${(told.state === "OK" && since(told)) || lower(became(told))})`)
     .join("; ");
 }
 
 /** What became of it, and since when it listens where it does no more. */
 export function became(told: Told): string {
-  if (!told.completeFrom) return state(told);
-  const since = `knows only what came since ${time(told.completeFrom)}`;
-  return told.state === "OK" ? since.charAt(0).toUpperCase() + since.slice(1) : `${state(told)}; ${since}`;
+  return joined([state(told), since(told)], "; ");
 }
+
+const since = ({ completeFrom }: Told): string | null =>
+  completeFrom ? `knows only what came since ${time(completeFrom)}` : null;
 
 const lower = (words: string): string => words.charAt(0).toLowerCase() + words.slice(1);

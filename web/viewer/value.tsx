@@ -1,5 +1,5 @@
 /// Any value of a fact as it was stated, by its shape: concepts with their codes, times, amounts, people, lists.
-import { joined, period, polar, sentence, spoken, time } from "./words";
+import { joined, matter, period, polar, spoken, time } from "./words";
 
 type Shape = { [field: string]: unknown };
 
@@ -24,7 +24,7 @@ export function Fields({ of }: { of: object }) {
     <dl>
       {stated.map(([name, value]) => (
         <div key={name}>
-          <dt>{sentence(name)}</dt>
+          <dt>{matter(name)}</dt>
           <dd>
             <Value value={value} />
           </dd>
