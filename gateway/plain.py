@@ -25,6 +25,7 @@ from graphql import (
     GraphQLStreamDirective,
     GraphQLString,
     TypeNameMetaFieldDef,
+    Undefined,
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetails
 
@@ -137,8 +138,10 @@ def _named(kind: GraphQLEnumType) -> Read:
 
 def _leaf(coerce: Read) -> Read:
     def read(value: Any) -> Any:
-        shown = coerce(value) if value is not None else None
-        if shown is None:
+        if value is None or isinstance(value, Exception):  # a scalar may take any object for a text
+            raise NotPlain
+        shown = coerce(value)
+        if shown is None or shown is Undefined:
             raise NotPlain
         return shown
 
@@ -155,7 +158,7 @@ def _listed(item: Read) -> Read:
 
 
 def _is_there(value: Any, _: None) -> bool:
-    return value is not None
+    return value is not None and not isinstance(value, Exception)
 
 
 def _checked(read: Read, is_type_of: Callable[[Any, Any], Any]) -> Read:

@@ -7,7 +7,9 @@ import pytest
 from graphql import (
     GraphQLField,
     GraphQLObjectType,
+    GraphQLScalarType,
     GraphQLSchema,
+    Undefined,
     build_schema,
     parse,
 )
@@ -20,19 +22,20 @@ from schema.gql.derive import PLAIN
 SDL = """
 type Query { person: Person people: [Person!] }
 interface Named { name: String }
+scalar Digits
 enum Sort { GOOD BAD }
 type Dose implements Named { name: String value: Float! sort: Sort! sorts: [Sort] }
 type Home { name: String }
 type Person implements Named {
   id: ID! name: String age: Int! doses: [Dose!]! best: Dose worst: Dose! other: Named
-  tags: [String!] home: Home! said(loudly: Boolean = false): String later: String
+  tags: [String!] digits: Digits home: Home! said(loudly: Boolean = false): String later: String
 }
 """
 GOOD = {"name": "Ox", "value": 2.5, "sort": "GOOD", "sorts": ["GOOD", None]}
 PERSON = {"id": "a", "name": "Ann", "age": 3, "doses": [GOOD, {**GOOD, "name": None}], "best": None, "worst": GOOD}
-PERSON |= {"tags": ["x"], "home": {"name": "Yew"}, "other": {"__typename": "Dose", **GOOD}, "said": "aye"}
+PERSON |= {"tags": ["x"], "digits": 1, "home": {"name": "Yew"}, "other": {"__typename": "Dose", **GOOD}, "said": "aye"}
 DOSE = "name value sort sorts"
-FIELDS = f"id tags home {{ name }} name age doses {{ {DOSE} }} best {{ {DOSE} }} worst {{ {DOSE} }}"
+FIELDS = f"id tags digits home {{ name }} name age doses {{ {DOSE} }} best {{ {DOSE} }} worst {{ {DOSE} }}"
 
 
 def made(*, long_way: bool) -> GraphQLSchema:
@@ -43,6 +46,8 @@ def made(*, long_way: bool) -> GraphQLSchema:
             if name not in ("said", "later"):
                 field.extensions[PLAIN] = lambda root, name=name: root[name]
                 field.resolve = lambda root, _, name=name: reached(root, name)
+    digits: GraphQLScalarType = built.type_map["Digits"]  # type: ignore[assignment]
+    digits.coerce_output_value = lambda value: str(value) if value != 0 else Undefined
     dose: GraphQLObjectType = built.type_map["Dose"]  # type: ignore[assignment]
     dose.is_type_of = lambda root, _: root.get("__typename", "Dose") == "Dose"
     person: GraphQLObjectType = built.type_map["Person"]  # type: ignore[assignment]
@@ -134,6 +139,10 @@ WRONG: dict[str, Any] = {
     "nothing where an object of one type alone must be": {"home": None},
     "a field that fails": {"worst": {}},
     "a fault as a value": {"name": ValueError("broken")},
+    "a fault as the value of a scalar that takes any": {"digits": ValueError("broken")},
+    "a value that its scalar does not know": {"digits": 0},
+    "a fault as an object": {"home": ValueError("broken")},
+    "a fault in a list of objects": {"doses": [GOOD, ValueError("broken")]},
     "a list of another kind": {"doses": {"one": GOOD}.values()},
     "deep in a list": {"doses": [GOOD, {**GOOD, "value": "x"}]},
     "two at once": {"name": {"a": 1}, "best": {**GOOD, "value": None}},
