@@ -38,4 +38,11 @@ def versions(told: Iterable[Told]) -> tuple[SourceVersion, ...]:
 
 
 def _hash(what: SectionSource, facts: tuple[SourceFact[Any], ...]) -> bytes:
-    return hashlib.sha256(_encode((what, sorted(_encode((one.id, one.fact)) for one in facts)))).digest()
+    # Of several gaps the first lends the source its code: which that is, is a matter of who answered first.
+    code = None if any(gap.code == what.code for gap in what.gaps) else what.code
+    said = (
+        msgspec.structs.replace(what, code=code, gaps=()),
+        sorted(map(_encode, what.gaps)),
+        sorted(_encode((one.id, one.fact)) for one in facts),
+    )
+    return hashlib.sha256(_encode(said)).digest()

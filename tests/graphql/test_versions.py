@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from gateway.hearing import Heard
+from gateway.versions import versions
+from schema.model.fact import Gap, GapKind
+from schema.model.view import SourceRef, SourceState
 from tests.graphql.conftest import DESK, TOKENS, Running, started
 from tests.graphql.laboratory import send_potassium
 from tests.graphql.subscribers import by
@@ -52,3 +56,19 @@ async def test_what_policy_hides_changes_none_of_them(tmp_path: Path) -> None:
         assert differing(ward, await said(gateway)) != []
         assert differing(first, await said(gateway, **by(DESK))) == []
         assert "lab" not in {source for source, _ in first}
+
+
+def test_which_of_two_silences_is_told_first_makes_no_other_version() -> None:
+    late = Gap(kind=GapKind.FAILED, fact_type="Medication", code="SOURCE_TIMEOUT")
+    busy = Gap(kind=GapKind.FAILED, fact_type="Medication", code="SOURCE_THROTTLED")
+    ward = SourceRef(id="epr", name="Ward", organization="ZRH")
+
+    def version(*gaps: Gap) -> str:
+        heard = Heard(source=ward, state=SourceState.PARTIAL, gaps={"Medication": gaps})
+        ((section,),) = (
+            one.sections for one in versions([(heard.section_source("Medication", True), "Medication", ())])
+        )
+        return section.version
+
+    assert version(late, busy) == version(busy, late)
+    assert len({version(), version(late), version(busy), version(late, busy), version(late, late)}) == 5
