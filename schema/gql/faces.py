@@ -25,6 +25,8 @@ from schema.model.when import When
 _NATIVE = frozenset({"subject", "author", "recorded", "native_id", "follows"})
 """Fields of a source's statement that belong to one source, and are read there, in its provenance, or as links."""
 
+_OWN_VERSIONS = "Each source's own version, never empty, in the order of `provenance`."
+
 SourceFactType = define(
     "SourceFact",
     {
@@ -44,7 +46,7 @@ MergedFactType = define(
         "provenance": (listed(value_type(Provenance)), "Everybody who said it, never empty."),
         "conflicts": (listed(value_type(Conflict)), "What sources disagree on, each claim with its source."),
         "related": (listed(strawberry.ID), "Entries that may be the same or belong together: proposed, never merged."),
-        "facts": (listed(SourceFactType), "Each source's own version, never empty."),
+        "facts": (listed(SourceFactType), _OWN_VERSIONS),
         **{name: field for name, field in struct_fields(Fact).items() if name not in _NATIVE},
     },
     "Facts of one or more sources that are the same thing. Nothing is overwritten: every version is in `facts`.",
@@ -104,7 +106,7 @@ def faces_of(fact: type[Fact]) -> Faces:
         {
             **struct_fields(fact, leave_out=_NATIVE),
             **_OF_MERGED.get(fact, {}),
-            "facts": (listed(source), "Each source's own version, never empty."),
+            "facts": (listed(source), _OWN_VERSIONS),
         },
         summary(fact),
         bases=(MergedFactType,),

@@ -14,6 +14,7 @@ from tests.browser.looks import keep_looks
 from tests.browser.viewer import LEDGER, ask, looking, on_first_screen, patient_enough, shown, text_of, whole
 from tests.browser.webdriver import Browser
 from tests.graphql.conftest import MICHAEL, started
+from tests.graphql.test_people_alike import AGREEING
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 SNOMED = "http://snomed.info/sct"
@@ -205,8 +206,16 @@ def about_resuscitation() -> list[dict[str, Any]]:
         "date": "2026-02-11T10:00:00Z",
         "content": [{"attachment": {"contentType": "application/pdf", "title": "form.pdf"}}],
     }
+    agreed = {
+        "resourceType": "Observation",
+        "id": "agreed",
+        "subject": subject,
+        "status": "final",
+        "code": {"coding": [{"system": SNOMED, "code": "304253006"}], "text": "Not for CPR"},
+        "valueBoolean": True,
+    }
     other = {**status, "id": "other", "code": {"text": "Grip strength"}, "valueCodeableConcept": {"text": "weak"}}
-    return [{"entry": [{"resource": one} for one in (patient, status, form, other)]}]
+    return [{"entry": [{"resource": one} for one in (patient, status, agreed, form, other)]}]
 
 
 HOSPICE = """
@@ -224,18 +233,59 @@ types = ["Observation", "DocumentReference"]
 
 
 async def test_a_decision_that_is_a_result_or_a_form_is_found_too(tmp_path: Path) -> None:
-    def look(page: Browser) -> str:
+    def look(page: Browser) -> tuple[str, list[str]]:
         shown(page)
-        return text_of(page, "#resuscitation")
+        found = text_of(page, "#resuscitation")
+        each: list[str] = page.run("""return [...document.querySelectorAll('#resuscitation .said')].map((button) => {
+            button.click();
+            return button.parentElement.innerText;
+          })""")
+        page.find("#resuscitation dialog[open]")
+        own = page.run(
+            "return [...document.querySelectorAll('#resuscitation dialog[open]')].map((one) => one.innerText)"
+        )
+        assert len(own) == len(each)
+        return found, own
 
     async with http_server(search_app(about_resuscitation()), Faults()) as port:
         more = HOSPICE.replace("{port}", str(port))
         async with started(tmp_path, tokens="", edit=lambda text: patient_enough(text) + more) as gateway:
-            found = await looking(gateway, look)
+            found, own = await looking(gateway, look)
     assert "Resuscitation status Not for attempted resuscitation" in found
     assert "Summary plan form Read the document" in found
-    assert found.count("St Ode Hospice") == 2
+    assert "Not for CPR yes" in found
+    (version,) = (one for one in own if "Not for CPR" in one and "St Ode Hospice" in one)
+    assert "Value boolean\nYes" in version, "what the source itself said"
+    assert found.count("St Ode Hospice") == 3
     assert "Grip strength" not in found
+
+
+NUMBERED_ALIKE = """
+    const real = window.fetch;
+    window.fetch = async (...asked) => {
+      const answer = await real(...asked);
+      const text = (await answer.text()).replaceAll('"nativeId":"Patient/2290031"', '"nativeId":"Patient/2207714"');
+      return new Response(text, { status: answer.status, headers: answer.headers });
+    };"""
+"""As from a source that numbers anew within each registration: its own number and its name tell no versions apart."""
+
+
+async def test_two_registrations_in_one_source_are_each_shown_with_what_they_say_themselves(tmp_path: Path) -> None:
+    def look(page: Browser) -> list[str]:
+        page.run(NUMBERED_ALIKE)
+        shown(page, AGREEING)
+        page.find(".banner .said").click()
+        page.find("dialog[open]")
+        articles: list[str] = page.run(
+            "return [...document.querySelectorAll('dialog[open] article')].map((one) => one.innerText)"
+        )
+        return [one for one in articles if "Patient/2207714" in one]
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        one, other = await looking(gateway, look)
+    named = [words.replace("Patient/2207714", "") for words in (one, other)]
+    assert sorted("2207714" in words for words in named) == [False, True]
+    assert sorted("2290031" in words for words in named) == [False, True]
 
 
 async def test_a_restricted_persons_banner_names_the_number_and_says_that_nothing_is_shown(tmp_path: Path) -> None:

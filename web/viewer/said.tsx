@@ -4,9 +4,8 @@ import type { FromFragment, OwnFragment, SaidFragment } from "../types/viewer";
 import { Fields, Value } from "./value";
 import { count, joined, matter, polar, time, wall } from "./words";
 
-/** One source's own version: what every fact says of itself, and the fields of its type. */
-export type OwnVersion = Pick<OwnFragment, "provenance">;
-export type Entry = SaidFragment & { facts?: readonly OwnVersion[] };
+/** With each source's own version, what every fact says of itself and the fields of its type: in the order of `provenance`. */
+export type Entry = SaidFragment & { facts?: readonly Pick<OwnFragment, "id">[] };
 
 /** The names of the sources, or their number, as a button that opens what each of them said. */
 export function Said({ entry, label, counted = false }: { entry: Entry; label: string; counted?: boolean }) {
@@ -27,8 +26,7 @@ function WhoSaid({ entry, label, close }: { entry: Entry; label: string; close: 
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   useEffect(() => dialog.current?.showModal(), []); // Escape and the focus are the browser's own
-  const own = new Map(entry.facts?.map((version) => [origin(version.provenance), version]));
-  const versions = entry.provenance.map((from) => ({ from, own: own.get(origin(from)) ?? {} }));
+  const { provenance, facts } = entry;
   return (
     <dialog ref={dialog} aria-labelledby={title} onClose={close}>
       <form method="dialog">
@@ -36,10 +34,10 @@ function WhoSaid({ entry, label, close }: { entry: Entry; label: string; close: 
       </form>
       <h2 id={title}>{label}</h2>
       <Conflicts entry={entry} />
-      <h3>{versions.length === 1 ? "One source says this" : `${versions.length} records say this`}</h3>
+      <h3>{provenance.length === 1 ? "One source says this" : `${provenance.length} records say this`}</h3>
       <div class="versions">
-        {versions.map(({ from, own }) => (
-          <Version key={origin(from)} from={from} own={own} />
+        {provenance.map((from, place) => (
+          <Version key={place} from={from} own={facts?.[place] ?? {}} />
         ))}
       </div>
     </dialog>
@@ -66,8 +64,6 @@ export function Conflicts({ entry }: { entry: Pick<SaidFragment, "conflicts"> })
     </>
   );
 }
-
-const origin = ({ source, nativeId }: OwnVersion["provenance"]) => `${source.id} ${nativeId}`;
 
 function Version({ from, own }: { from: FromFragment; own: object }) {
   const by = from.author && joined([from.author.name, from.author.role, from.author.organization]);
