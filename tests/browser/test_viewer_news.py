@@ -107,7 +107,7 @@ async def test_what_a_page_missed_while_nobody_saw_it_is_told_and_meanwhile_it_h
 ) -> None:
     do = on_this_loop()
 
-    def look(page: Browser) -> tuple[str, str, float]:
+    def look(page: Browser) -> tuple[str, str, str, float]:
         place = "return document.querySelector('#allergies').getBoundingClientRect().top"
         shown(page)
         page.find_text(".news", FOLLOWS)
@@ -115,13 +115,14 @@ async def test_what_a_page_missed_while_nobody_saw_it_is_told_and_meanwhile_it_h
         page.run(SEEN % "true")
         do(nobody_follows(gateway))
         do(send_potassium(gateway.feed_port, NEW_VALUE))
-        hidden = text_of(page, NEWS)
+        hidden, follows = text_of(page, NEWS), text_of(page, ".news")
         page.run(SEEN % "false")
-        return hidden, page.find_text(NEWS, TOLD).text, page.run(place) - there
+        return hidden, follows, page.find_text(NEWS, TOLD).text, page.run(place) - there
 
     async with started(tmp_path, tokens="", edit=for_one) as gateway:
-        hidden, seen, moved = await looking(gateway, look)
+        hidden, follows, seen, moved = await looking(gateway, look)
     assert (hidden, moved) == ("", 0)
+    assert follows == "What changes is not followed at the moment: connecting again.", "until the gateway has answered"
     assert seen.startswith("Changed since")
 
 
@@ -278,3 +279,25 @@ async def test_a_source_that_is_not_heard_any_more_is_not_said_to_have_changed(
     assert lost.endswith(": Ravensbrook Pathology. What they say by now is not known.")
     assert "Changed" not in lost
     assert found == "", "it says again what is on the screen"
+
+
+async def test_a_source_that_is_taken_out_while_the_page_is_open_is_said_to_be_heard_no_more(tmp_path: Path) -> None:
+    do = on_this_loop()
+
+    async def taken_out() -> str:
+        service = gateway.service
+        name = service.sources.pop("socialcare").table.name
+        for watch in tuple(service.updates._watches):
+            watch.close("going")
+        return name
+
+    def look(page: Browser) -> tuple[str, str]:
+        shown(page)
+        page.find_text(".news", FOLLOWS)
+        name = do(taken_out())
+        return name, page.find_text(NEWS, "Not heard since").text
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        name, told = await looking(gateway, look)
+    assert told.endswith(f": {name}. What they say by now is not known.")
+    assert "Changed" not in told

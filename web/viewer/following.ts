@@ -48,6 +48,7 @@ export function useFollowing(identifier: Identifier, shown: Versions | undefined
       clearTimeout(timer);
       end();
       tries = 0;
+      setHeard((last) => (last.of === shown && last.state === "FOLLOWING" ? { ...last, state: "TRYING" } : last));
       if (!document.hidden) begin();
     };
     look();

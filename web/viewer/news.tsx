@@ -84,5 +84,8 @@ function compared(shown: Versions, now: Versions): { changed: string[]; unheard:
     if (heard.length > 0) changed.push(`${joined(heard.map(({ one }) => title(one.section)))} (${source.name})`);
     if (other.some(({ one, then }) => isSilent(one) && then && !isSilent(then))) unheard.push(source.name);
   }
+  const named = new Set(now.map(({ source }) => source.id)); // a source may be taken out of the gateway's configuration
+  const gone = shown.filter(({ source, sections }) => !named.has(source.id) && !sections.every(isSilent));
+  unheard.push(...gone.map(({ source }) => source.name));
   return { changed, unheard };
 }
