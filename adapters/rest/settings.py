@@ -1,11 +1,9 @@
 """The settings of a `rest` source: where its API is, and which mapping file reads it."""
 
-from pathlib import Path
-
 from pydantic import Field, ValidationInfo, field_validator
 
 from adapters.sdk import HttpSettings
-from adapters.sdk.resources import package_and_path
+from adapters.sdk.resources import beside, package_and_path
 
 
 class RestSettings(HttpSettings):
@@ -23,8 +21,4 @@ class RestSettings(HttpSettings):
     @field_validator("mapping")
     @classmethod
     def from_the_configuration(cls, mapping: str, info: ValidationInfo) -> str:
-        """Relative to the `folder` that the reader of the configuration puts into the validation context."""
-        folder = (info.context or {}).get("folder")
-        if folder is None or package_and_path(mapping) is not None:
-            return mapping
-        return str(Path(folder) / mapping)
+        return mapping if package_and_path(mapping) is not None else beside(mapping, info)

@@ -3,7 +3,16 @@
 from importlib.resources import files
 from pathlib import Path
 
+from pydantic import ValidationInfo
+
 from adapters.sdk.errors import SettingsError
+
+
+def beside(path: str, info: ValidationInfo) -> str:
+    """A path as it is meant: relative to the `folder` that the reader of the configuration puts into the validation
+    context, and as it is written where there is none."""
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else str(Path(folder, path).absolute())
 
 
 def package_and_path(reference: str) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from adapters.sdk.errors import SettingsError
+from adapters.sdk.resources import beside
 
 _MAX_BYTES = 256 * 1024
 """A secret file larger than this is a mistaken path."""
@@ -91,9 +92,5 @@ class Secret:
         except SettingsError as error:
             field = getattr(info, "field_name", None)
             raise SettingsError(f"{field}: {error}" if field else str(error)) from None
-        folder = (info.context or {}).get("folder")
-        return secret if folder is None else secret._in(folder)
-
-    def _in(self, folder: Path) -> "Secret":
-        scheme, _, where = self.reference.partition(":")
-        return Secret(f"file:{Path(folder, where).absolute()}") if scheme == "file" else self
+        scheme, _, where = secret.reference.partition(":")
+        return cls(f"file:{beside(where, info)}") if scheme == "file" else secret

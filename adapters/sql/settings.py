@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from adapters.sdk import Settings
-from adapters.sdk.resources import package_and_path
+from adapters.sdk.resources import beside, package_and_path
 from adapters.sdk.secrets import Secret
 
 Backend = Literal["sqlite", "postgresql", "mariadb"]
@@ -76,17 +76,12 @@ class SqlSettings(Settings):
         found = _SQLITE.fullmatch(url)
         if found is None or ":memory:" in url:
             raise ValueError("name the file: sqlite:///relative/path.db, or sqlite:////absolute/path.db")
-        folder = (info.context or {}).get("folder")
-        return url if folder is None else f"{found[1]}{Path(folder) / found[2]}"
+        return f"{found[1]}{beside(found[2], info)}"
 
     @field_validator("mapping")
     @classmethod
     def _from_the_configuration(cls, mapping: str, info: ValidationInfo) -> str:
-        """Relative to the `folder` that the reader of the configuration puts into the validation context."""
-        folder = (info.context or {}).get("folder")
-        if folder is None or package_and_path(mapping) is not None:
-            return mapping
-        return str(Path(folder) / mapping)
+        return mapping if package_and_path(mapping) is not None else beside(mapping, info)
 
     @model_validator(mode="after")
     def _consistent(self) -> "SqlSettings":

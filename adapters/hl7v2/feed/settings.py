@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from adapters.hl7v2.settings import ReadingSettings
 from adapters.sdk.durable.server import Server, checked
+from adapters.sdk.resources import beside
 from adapters.sdk.secrets import Secret
 
 Family = Literal["ADT", "ORU", "SIU", "MDM", "RDE", "VXU", "REF"]
@@ -70,9 +71,7 @@ class FeedSettings(ReadingSettings):
             store = str(store)
         if not isinstance(store, str) or not store:
             raise ValueError("write the path of a file, or postgresql://user@host/database")
-        if "://" not in store:
-            return str(Path((info.context or {}).get("folder", "")) / store)
-        return checked(store)
+        return checked(store) if "://" in store else beside(store, info)
 
     @field_validator("messages", "processing")
     @classmethod
