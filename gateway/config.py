@@ -25,6 +25,7 @@ from pydantic import (
 from adapters.sdk import SettingsError
 from adapters.sdk.auth import Auth
 from adapters.sdk.durable.server import Server, checked
+from adapters.sdk.resources import PemFile
 from adapters.sdk.secrets import Secret
 from schema.model.clinical import FACT_TYPES
 
@@ -154,7 +155,7 @@ class IdentityTable(_Table):
     """The PostgreSQL database of the cross-reference table; a SQLite file in `state_dir` when left out."""
     store_password: SecretReference | None = None
     store_tls: bool = False
-    store_ca: str | None = None
+    store_ca: PemFile | None = None
     """PEM file of the only authorities trusted for the server, instead of the system's."""
 
     @model_validator(mode="after")
@@ -249,7 +250,7 @@ class TerminologyServerTable(_Table):
     """How long a translation is used before it is asked for again."""
     unmapped_ttl: Annotated[DurationS, Field(gt=0)] = 3600.0
     """How long "there is no translation" is believed."""
-    ca: str | None = None
+    ca: PemFile | None = None
     """Path of a PEM file: the only authorities trusted for it, instead of the system's."""
     proxy: str | None = None
 
@@ -314,15 +315,14 @@ class Config(_Table):
         table = self.identity
         if table.store is None:
             return self.state_dir / CROSSREF_FILE
-        ca = str(self._folder / table.store_ca) if table.store_ca else None
-        return Server(url=table.store, password=table.store_password, tls=table.store_tls, ca=ca)
+        return Server(url=table.store, password=table.store_password, tls=table.store_tls, ca=table.store_ca)
 
-    def check_secrets(self) -> None:
-        """Raises ConfigError that names each secret which cannot be had, and its line."""
+    def check_secrets_and_files(self) -> None:
+        """Raises ConfigError that names each secret and each PEM file which cannot be had, and its line."""
         mistakes = []
-        for place, secret in _secrets(self, ()):
+        for place, look in _looks(self, ()):
             try:
-                secret.reveal()
+                look()
             except SettingsError as problem:
                 mistakes.append(_at(self._name, self._text, place, str(problem)))
         if mistakes:
@@ -367,13 +367,18 @@ def parse(text: str, name: str = "configuration", folder: Path = Path()) -> Conf
     return config
 
 
-def _secrets(value: object, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Secret]]:
-    """Every secret of the tables below, and where it is written; `settings` are the adapter's to read."""
+def _looks(value: object, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Callable[[], object]]]:
+    """Where each secret and PEM file below is written, and what fails if it is not to be had.
+
+    `settings` are the adapter's to read.
+    """
     if isinstance(value, Secret):
-        yield place, value
+        yield place, value.reveal
+    elif isinstance(value, PemFile) and value.read_here:
+        yield place, value.check
     elif isinstance(value, BaseModel | tuple):
         for key, one in value if isinstance(value, BaseModel) else enumerate(value):
-            yield from _secrets(one, (*place, key))
+            yield from _looks(one, (*place, key))
 
 
 def _explain(name: str, text: str, mistake: Any) -> str:

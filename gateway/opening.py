@@ -40,7 +40,7 @@ async def open_service(
 
     Raises ConfigError or SettingsError, naming the place, for what a person must put right.
     """
-    config.check_secrets()
+    config.check_secrets_and_files()
     state_dir, metrics = config.state_dir, Metrics()
     async with AsyncExitStack() as stack:
         try:

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from adapters.hl7v2.charset import CHARSETS
 from adapters.sdk import NHS_NUMBER, Settings
+from adapters.sdk.resources import PemFile
 
 QueryName = Literal["demographics", "visits", "a19", "results"]
 Version = Literal["2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8"]
@@ -57,11 +58,11 @@ class Hl7v2Settings(ReadingSettings):
     port: int = Field(ge=1, le=65535)
     tls: bool = False
     """Speak TLS; the source's name is checked against its certificate."""
-    tls_ca: str | None = None
+    tls_ca: PemFile | None = None
     """File of the authority to trust, in place of the system's."""
-    tls_cert: str | None = None
+    tls_cert: PemFile | None = None
     """File of our certificate (with its key, unless `tls_key` names another file)."""
-    tls_key: str | None = None
+    tls_key: PemFile | None = None
     sending_application: str = "SHERWOOD"
     sending_facility: str = "SHERWOOD"
     receiving_application: str = "PAS"

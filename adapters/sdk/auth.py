@@ -21,6 +21,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_vali
 from adapters.sdk.contract import Settings
 from adapters.sdk.errors import SettingsError, SourceAuth, SourceUnavailable
 from adapters.sdk.http import HttpResponse
+from adapters.sdk.resources import PemFile
 from adapters.sdk.secrets import Secret
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -58,11 +59,11 @@ class _AuthSettings(Settings):
 class ClientTls(_AuthSettings):
     """A client certificate, shown to the source and to the token endpoint."""
 
-    cert: str
+    cert: PemFile
     """Path of the PEM file with the certificate and its chain."""
     key: Secret
     """The private key in PEM, unencrypted."""
-    ca: str | None = None
+    ca: PemFile | None = None
     """Path of a PEM file: the only authorities trusted for this source, instead of the system's."""
 
 

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
 
+from adapters.sdk.resources import PemFile
 from schema.model.fact import Fact, Gap
 from schema.model.search import PatientSearch
 from schema.model.values import Identifier
@@ -146,7 +147,7 @@ class HttpSettings(Settings):
     """Further origins that links in answers may point to; all others are refused."""
     max_bytes: int = 32 * 1024 * 1024
     """Decoded bytes of one answer; more is refused."""
-    ca: str | None = None
+    ca: PemFile | None = None
     """Path of a PEM file: the only certificate authorities trusted for this source, instead of the system's."""
     proxy: str | None = None
     """The forward proxy to go through, such as "http://proxy.example.org:3128"."""

@@ -2,8 +2,10 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, ClassVar
 
-from pydantic import ValidationInfo
+from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
 
 from adapters.sdk.errors import SettingsError
 
@@ -13,6 +15,32 @@ def beside(path: str, info: ValidationInfo) -> str:
     context, and as it is written where there is none."""
     folder = (info.context or {}).get("folder")
     return path if folder is None else str(Path(folder, path).absolute())
+
+
+class PemFile(str):
+    """The path of a file of certificates, or of a key, in PEM; in a configuration relative to its folder."""
+
+    __slots__ = ()
+    read_here: ClassVar[bool] = True
+    """Whether the gateway reads it: then it is looked for before anything starts."""
+
+    def check(self) -> None:
+        """Raises SettingsError, naming the file, when it cannot be read. What is in it is not looked at."""
+        try:
+            with Path(self).open("rb"):
+                pass
+        except (OSError, ValueError):
+            raise SettingsError(f"{self}: the file cannot be read") from None
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(cls._validate, core_schema.str_schema())
+
+    @classmethod
+    def _validate(cls, path: str, info: ValidationInfo) -> "PemFile":
+        if not path.strip():
+            raise ValueError("write the path of a PEM file, or leave the setting out")
+        return cls(beside(path, info))
 
 
 def package_and_path(reference: str) -> tuple[str, str] | None:

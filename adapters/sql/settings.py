@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from adapters.sdk import Settings
-from adapters.sdk.resources import beside, package_and_path
+from adapters.sdk.resources import PemFile, beside, package_and_path
 from adapters.sdk.secrets import Secret
 
 Backend = Literal["sqlite", "postgresql", "mariadb"]
@@ -48,7 +48,7 @@ class SqlSettings(Settings):
     """Bytes read of one resource; what is beyond is TRUNCATED."""
     tls: bool = False
     """Speak TLS to the server, its name checked against its certificate."""
-    ca: str | None = None
+    ca: PemFile | None = None
     """Path of a PEM file: the only certificate authorities trusted for this source, instead of the system's."""
     check_identifier: str = "9990000018"
     """Whom `check` looks up: a test patient. The default is of the range that is never issued."""

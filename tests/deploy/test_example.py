@@ -6,7 +6,7 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import pytest
 from cryptography import x509
@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 
 from adapters.sdk import SettingsError
 from adapters.sdk.registry import installed
+from adapters.sdk.resources import PemFile
+from adapters.sdk.secrets import Secret
 from gateway.config import Config, ConfigError, load, parse
 from gateway.opening import make_adapter, open_service
 from tests.deploy.example_file import (
@@ -93,6 +95,19 @@ def test_each_is_explained_in_a_line_or_two() -> None:
     assert [end for end in ends if all(line.startswith("# ") for line in lines[end - 3 : end])] == []
 
 
+def test_every_certificate_and_key_is_a_path_beside_the_file_or_a_secret() -> None:
+    """A path that were plain text would be relative to wherever the gateway is started."""
+    in_pem = {home(model_of(s, DATA), s.key) for s in EXPLAINED if "PEM file" in s.explanation}
+    in_pem |= {setting for setting in every_setting() if re.search(r"(^|_)(ca|cert|key)$", setting[1])}
+    assert len(in_pem) >= 12
+    assert sorted(_name(s) for s in in_pem if not _is_pem_or_secret(fields(s[0])[s[1]].annotation)) == []
+
+
+def _is_pem_or_secret(annotation: Any) -> bool:
+    (kind,) = [one for one in get_args(annotation) or [annotation] if one is not type(None)]
+    return issubclass(kind, PemFile | Secret)
+
+
 # --- It works -----------------------------------------------------------------------------------------------------
 
 
@@ -131,15 +146,22 @@ def folder(tmp_path: Path, pem: tuple[str, str], monkeypatch: pytest.MonkeyPatch
     return tmp_path
 
 
+@pytest.mark.parametrize("place", ["absolute", "relative"])
 @pytest.mark.parametrize("everything", [False, True], ids=["as it stands", "with everything switched on"])
-async def test_the_gateway_opens_with_the_file(folder: Path, everything: bool) -> None:
+async def test_the_gateway_opens_with_the_file(
+    folder: Path, everything: bool, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it is started: every path is absolute, or relative to the file."""
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    above = f"{folder}/" if place == "absolute" else ""
     text = switched_on(TEXT) if everything else TEXT
     # Whether a server is there is asked at once, and there is none at an address that is only an example.
     text = (
         re.sub(r"^(?=store\w* = )", "#", text.partition("[[")[0], flags=re.MULTILINE) + "[[" + text.partition("[[")[2]
     )
     file = folder / "gateway.toml"
-    file.write_text(re.sub(r'(?<=["e]:)(?=/(run|etc))|(?<=")(?=/(run|etc|var)/)', str(folder), text), encoding="utf-8")
+    file.write_text(re.sub(r'(?<=file:)/(?=run|etc)|(?<=")/(?=(run|etc|var)/)', above, text), encoding="utf-8")
     config = load(file)
     async with open_service(config) as service:
         assert list(service.sources) == [source["id"] for source in DATA["sources"]]

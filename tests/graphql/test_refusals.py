@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from adapters.sdk import SettingsError
-from gateway.config import AUDIT_FILE, ConfigError, load
+from gateway.config import AUDIT_FILE, ConfigError, load, parse
 from gateway.opening import open_service
 from gateway.problems import CommandError
 from gateway.serving import bind, refuse_strangers
@@ -412,6 +412,44 @@ async def test_a_secret_that_cannot_be_had_is_named_with_its_key_line_and_path(
         async with open_service(load(path)):
             pass
     assert str(refused.value) == f"{path}:{line}: {key}: file:{tmp_path / 'gone'}: the file cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "key"),
+    [
+        (
+            '[identity]\nstore = "postgresql://u@127.0.0.1:1/d"\nstore_tls = true\nstore_ca = "gone"\n',
+            4,
+            "identity.store_ca",
+        ),
+        ('[terminology.server]\nbase_url = "https://t.example"\nca = "gone"\n', 3, "terminology.server.ca"),
+        (
+            f'{AUTHENTICATED}[sources.auth]\ntype = "mtls"\ncert = "gone"\nkey = "env:TEST_WARD_TOKEN"\n',
+            9,
+            "sources.0.auth.cert",
+        ),
+        (
+            f'{AUTHENTICATED}[sources.auth]\ntype = "basic"\nusername = "u"\npassword = "env:TEST_WARD_TOKEN"\n'
+            '[sources.auth.tls]\ncert = "gateway.toml"\nkey = "env:TEST_WARD_TOKEN"\nca = "gone"\n',
+            14,
+            "sources.0.auth.tls.ca",
+        ),
+    ],
+)
+async def test_a_certificate_that_is_not_there_is_named_with_its_key_line_and_path(
+    tmp_path: Path, written: str, line: int, key: str
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        async with open_service(load(path)):
+            pass
+    assert str(refused.value) == f"{path}:{line}: {key}: {tmp_path / 'gone'}: the file cannot be read"
+
+
+def test_an_empty_path_is_not_the_systems_authorities() -> None:
+    with pytest.raises(ConfigError, match=r"^configuration:2: terminology.server.ca: write the path of a PEM file"):
+        parse('[terminology.server]\nca = ""\n')
 
 
 @pytest.mark.parametrize(

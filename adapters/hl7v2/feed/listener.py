@@ -124,6 +124,12 @@ def _tls(settings: FeedSettings) -> ssl.SSLContext | None:
     """Raises SettingsError when a certificate file cannot be used."""
     if settings.tls_cert is None:
         return None
+    for key in ("tls_cert", "tls_key", "tls_client_ca"):
+        if (file := getattr(settings, key)) is not None:
+            try:
+                file.check()
+            except SettingsError as problem:
+                raise SettingsError(f"{key}: {problem}") from None
     try:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.tls_client_ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from adapters.hl7v2.settings import ReadingSettings
 from adapters.sdk.durable.server import Server, checked
-from adapters.sdk.resources import beside
+from adapters.sdk.resources import PemFile, beside
 from adapters.sdk.secrets import Secret
 
 Family = Literal["ADT", "ORU", "SIU", "MDM", "RDE", "VXU", "REF"]
@@ -26,6 +26,13 @@ TYPES: dict[Family, frozenset[str]] = {
 """The fact types that a source holds because it sends messages of a family."""
 
 
+class ListenerFile(PemFile):
+    """One that the listener reads. The gateway need not, and where it holds the key it had better not."""
+
+    __slots__ = ()
+    read_here = False
+
+
 class FeedSettings(ReadingSettings):
     """Where the messages are kept, where they arrive, and what their sender's habits are."""
 
@@ -36,16 +43,16 @@ class FeedSettings(ReadingSettings):
     """PostgreSQL: `env:NAME` or `file:path`; read whenever a connection is made."""
     store_tls: bool = False
     """PostgreSQL: speak TLS to the server, its name checked against its certificate."""
-    store_ca: str | None = None
+    store_ca: PemFile | None = None
     """Path of a PEM file: the only certificate authorities trusted for the server, instead of the system's."""
     host: str = "127.0.0.1"
     """Address on which the listener listens, and at which `check` looks for it."""
     port: int = Field(default=0, ge=0, le=65535)
     """Port of the listener; 0 takes a free one, and `check` then looks at the store alone."""
-    tls_cert: str | None = None
+    tls_cert: ListenerFile | None = None
     """File of the listener's certificate: it then speaks TLS."""
-    tls_key: str | None = None
-    tls_client_ca: str | None = None
+    tls_key: ListenerFile | None = None
+    tls_client_ca: ListenerFile | None = None
     """File of the authority whose certificates senders must show."""
     messages: tuple[Family, ...] = ("ADT", "ORU", "SIU", "MDM", "RDE", "VXU", "REF")
     """The families that the sender is known to send: what it never sends it does not hold."""

@@ -3,12 +3,14 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.hl7v2.feed import listening
 from adapters.hl7v2.mllp import END, NAK, START, frame
+from adapters.sdk import SettingsError
 from tests.hl7v2.feed.conftest import PID, PID_MRN, message
 from tests.hl7v2.feed.stores import BACKENDS, no_message_can_be_kept
 from tests.support.mllp_sender import Sender
@@ -168,6 +170,19 @@ async def test_a_message_that_could_not_be_committed_is_never_accepted_and_the_s
                 assert await one.rows() == []
             assert await sender.send(raw) == [code.replace("R", "A"), "C1"]
         assert len(await one.rows()) == 1
+
+
+@pytest.mark.parametrize("gone", ["tls_cert", "tls_key", "tls_client_ca"])
+async def test_a_file_of_the_listeners_that_is_not_there_is_named_with_its_key(
+    gone: str, feed: Feeds, tmp_path: Path
+) -> None:
+    files = {key: str(tmp_path / key) for key in ("tls_cert", "tls_key", "tls_client_ca")}
+    for key in files.keys() - {gone}:
+        Path(files[key]).touch()
+    async with feed(**files) as one:
+        with pytest.raises(SettingsError, match=f"^{gone}: {files[gone]}: the file cannot be read$"):
+            async with listening(one.settings, one.store):
+                pass
 
 
 async def test_what_a_database_takes_for_the_end_of_a_text_does_not_cost_the_message(feed: Feeds) -> None:
