@@ -5,7 +5,7 @@ TOML and not YAML: YAML reads `NO` as false and `12:30` as 750.
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -317,16 +317,24 @@ class Config(_Table):
             return self.state_dir / CROSSREF_FILE
         return Server(url=table.store, password=table.store_password, tls=table.store_tls, ca=table.store_ca)
 
-    def check_secrets_and_files(self) -> None:
-        """Raises ConfigError that names each secret and each PEM file which cannot be had, and its line."""
+    def check_secrets_and_files(self, settings: Sequence[BaseModel] = ()) -> None:
+        """Raises ConfigError that names each secret and each PEM file which cannot be had, and its line.
+
+        `settings` are those of the sources, in their order, as the adapters read them.
+        """
+        own = (found for number, one in enumerate(settings) for found in _looks(one, ("sources", number, "settings")))
         mistakes = []
-        for place, look in _looks(self, ()):
+        for place, look in (*_looks(self, ()), *own):
             try:
                 look()
             except SettingsError as problem:
-                mistakes.append(_at(self._name, self._text, place, str(problem)))
+                mistakes.append(self.at(place, str(problem)))
         if mistakes:
             raise ConfigError("\n".join(mistakes))
+
+    def at(self, place: Sequence[str | int], reason: str) -> str:
+        """What is wrong, behind the file, the line and the key at which it is."""
+        return _at(self._name, self._text, place, reason)
 
     @model_validator(mode="after")
     def _references(self) -> "Config":
@@ -368,17 +376,22 @@ def parse(text: str, name: str = "configuration", folder: Path = Path()) -> Conf
 
 
 def _looks(value: object, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Callable[[], object]]]:
-    """Where each secret and PEM file below is written, and what fails if it is not to be had.
-
-    `settings` are the adapter's to read.
-    """
+    """Where each secret and PEM file below is written, and what fails if it is not to be had."""
     if isinstance(value, Secret):
         yield place, value.reveal
     elif isinstance(value, PemFile) and value.read_here:
         yield place, value.check
-    elif isinstance(value, BaseModel | tuple):
-        for key, one in value if isinstance(value, BaseModel) else enumerate(value):
-            yield from _looks(one, (*place, key))
+    for key, one in _inside(value):
+        yield from _looks(one, (*place, key))
+
+
+def _inside(value: object) -> Iterable[tuple[str | int, object]]:
+    """What stands in a table or a list, by the key that is written."""
+    if isinstance(value, BaseModel):
+        return ((field.alias or name, getattr(value, name)) for name, field in type(value).model_fields.items())
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, tuple | list) else ()
 
 
 def _explain(name: str, text: str, mistake: Any) -> str:

@@ -7,12 +7,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from adapters.sdk import Adapter, HttpSettings, SettingsError, Source
+from adapters.sdk import Adapter, HttpSettings, Settings, SettingsError, Source
 from adapters.sdk.client import open_client
 from adapters.sdk.registry import load as load_adapter
 from gateway.access import Access, AccessSetup, Grant, LocalOnly, StaticTokens
@@ -40,7 +39,8 @@ async def open_service(
 
     Raises ConfigError or SettingsError, naming the place, for what a person must put right.
     """
-    config.check_secrets_and_files()
+    settings = [read_settings(config, number) for number in range(len(config.sources))]
+    config.check_secrets_and_files(settings)
     state_dir, metrics = config.state_dir, Metrics()
     async with AsyncExitStack() as stack:
         try:
@@ -50,8 +50,8 @@ async def open_service(
             translator = _translator(config, metrics)
             stack.push_async_callback(translator.close)
             sources = {}
-            for table in config.sources:
-                adapter = make_adapter(table, config.folder)
+            for table, own in zip(config.sources, settings, strict=True):
+                adapter = make_adapter(table, own)
                 stack.push_async_callback(_release, adapter)
                 sources[table.id] = ConfiguredSource(table, adapter)
             audit = SqliteAudit(config.audit_path, clock)
@@ -101,20 +101,28 @@ def _access(config: Config) -> Access:
     )
 
 
-def make_adapter(table: SourceTable, folder: Path) -> Adapter[Any]:
-    """The adapter of a configured source. Raises SettingsError that names the source and the setting."""
-    kind = load_adapter(table.adapter)
+def read_settings(config: Config, number: int) -> Settings:
+    """The `settings` of a source as its adapter reads them. Raises SettingsError or ConfigError, naming both."""
+    table = config.sources[number]
+    model = load_adapter(table.adapter).settings_model
     try:
-        settings = kind.settings_model.model_validate(table.settings, context={"folder": folder})
-        return _of_kind(kind, table, settings)
+        return model.model_validate(table.settings, context={"folder": config.folder})
+    except SettingsError as problem:  # a secret itself, where the name of one belongs
+        raise ConfigError(config.at(("sources", number, "settings"), str(problem))) from None
     except ValidationError as problem:
         told = "; ".join(_mistake(one) for one in problem.errors(include_input=False))
         raise SettingsError(f"source {table.id!r}: settings: {told or 'not valid'}") from None
+
+
+def make_adapter(table: SourceTable, settings: Settings) -> Adapter[Any]:
+    """The adapter of a configured source. Raises SettingsError that names the source."""
+    try:
+        return _of_kind(load_adapter(table.adapter), table, settings)
     except SettingsError as problem:
         raise SettingsError(f"source {table.id!r}: {problem}") from None
 
 
-def _of_kind(kind: type[Adapter[Any]], table: SourceTable, settings: Any) -> Adapter[Any]:
+def _of_kind(kind: type[Adapter[Any]], table: SourceTable, settings: Settings) -> Adapter[Any]:
     http = None
     if kind.uses_http:
         if not isinstance(settings, HttpSettings):

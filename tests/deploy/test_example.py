@@ -20,7 +20,7 @@ from adapters.sdk.registry import installed
 from adapters.sdk.resources import PemFile
 from adapters.sdk.secrets import Secret
 from gateway.config import Config, ConfigError, load, parse
-from gateway.opening import make_adapter, open_service
+from gateway.opening import make_adapter, open_service, read_settings
 from tests.deploy.example_file import (
     EXAMPLE,
     Shown,
@@ -169,6 +169,19 @@ async def test_the_gateway_opens_with_the_file(
     assert config.audit_path.exists()
 
 
+async def test_what_the_listener_alone_reads_need_not_be_there_for_the_gateway(folder: Path) -> None:
+    """Nor may it: who can read the listener's key can take messages in its place."""
+    feed = switched_on("[[sources]]" + TEXT.partition('id = "pas-feed"')[2].partition("[[sources]]")[0])
+    feed = re.sub(r"^store.*", "", feed, flags=re.MULTILINE).replace("[[sources]]", '[[sources]]\nid = "pas-feed"')
+    files = {key: f"/nowhere/{key}" for key in ("tls_cert", "tls_key", "tls_client_ca")}
+    for key, path in files.items():
+        feed = re.sub(rf"^{key} = .*", f'{key} = "{path}"', feed, flags=re.MULTILINE)
+    (folder / "gateway.toml").write_text(f'{feed}\nstore = "feed.db"\n', encoding="utf-8")
+    async with open_service(load(folder / "gateway.toml")) as service:
+        settings = service.sources["pas-feed"].adapter.settings
+        assert {key: getattr(settings, key) for key in files} == files
+
+
 def test_every_kind_and_every_form_of_proof_has_a_source() -> None:
     assert {source["adapter"] for source in DATA["sources"]} == set(installed())
     assert {source["auth"]["type"] for source in DATA["sources"] if "auth" in source} == set(ways_of_proof())
@@ -197,7 +210,8 @@ def _refusal(setting: Shown) -> str:
     line = lines[setting.line - 1]
     lines[setting.line - 1] = re.sub(rf"{setting.key}(?= =|\])", f"{setting.key}x", line)
     try:
-        make_adapter(parse("\n".join(lines), "file").sources[setting.source], Path())
+        config = parse("\n".join(lines), "file")
+        make_adapter(config.sources[setting.source], read_settings(config, setting.source))
     except (ConfigError, SettingsError) as refused:
         return str(refused)
     return ""

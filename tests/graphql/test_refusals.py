@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from adapters.sdk import SettingsError
-from gateway.config import AUDIT_FILE, ConfigError, load, parse
+from gateway.config import AUDIT_FILE, ConfigError, load
 from gateway.opening import open_service
 from gateway.problems import CommandError
 from gateway.serving import bind, refuse_strangers
-from tests.graphql.conftest import MICHAEL, WARD, Running, started
+from tests.graphql.conftest import MICHAEL, Running, started
 
 BY_NUMBER = '{{ patient(identifier: {{value: "{}"}}) {{ allergies {{ totalCount }} }} }}'
 
@@ -362,94 +362,6 @@ async def test_a_missing_secret_names_the_variable(tmp_path: Path, monkeypatch: 
     with pytest.raises(ConfigError, match=r"gateway.toml:\d+: access.tokens.0.token: env:TEST_WARD_TOKEN"):
         async with started(tmp_path):
             pass
-
-
-AUTHENTICATED = (
-    '[[sources]]\nid = "epr"\nname = "E"\norganization = "O"\nadapter = "fhir"\n'
-    'settings = { base_url = "http://127.0.0.1:1" }\n'
-)
-TOKEN = '[[access.tokens]]\nuser = "u"\nrole = "r"\norganization = "o"\n'
-
-
-async def test_a_file_with_a_secret_is_relative_to_the_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("one", "elsewhere"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "one" / "token").write_text(WARD, encoding="utf-8")
-    path = tmp_path / "one" / "gateway.toml"
-    auth = '[sources.auth]\ntype = "header"\nname = "X-Api-Key"\nvalue = "file:token"\n'
-    path.write_text(f'{TOKEN}token = "file:token"\n{AUTHENTICATED}{auth}', encoding="utf-8")
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    for given in (path, Path("../one/gateway.toml")):
-        async with open_service(load(given)) as service:
-            assert service.access.authenticate({"authorization": f"Bearer {WARD}"}).user == "u"
-
-
-@pytest.mark.parametrize(
-    ("written", "line", "key"),
-    [
-        ('[gateway]\nport = 0\nsecret = "file:gone"\n', 3, "gateway.secret"),
-        (f'{TOKEN}token = "file:gone"\n', 5, "access.tokens.0.token"),
-        (
-            f'{AUTHENTICATED}[sources.auth]\ntype = "header"\nname = "X-Api-Key"\nvalue = "file:gone"\n',
-            10,
-            "sources.0.auth.value",
-        ),
-        (
-            f'{AUTHENTICATED}auth = {{ type = "basic", username = "u", password = "file:gone" }}\n',
-            7,
-            "sources.0.auth.password",
-        ),
-    ],
-)
-async def test_a_secret_that_cannot_be_had_is_named_with_its_key_line_and_path(
-    tmp_path: Path, written: str, line: int, key: str
-) -> None:
-    path = tmp_path / "gateway.toml"
-    path.write_text(written, encoding="utf-8")
-    with pytest.raises(ConfigError) as refused:
-        async with open_service(load(path)):
-            pass
-    assert str(refused.value) == f"{path}:{line}: {key}: file:{tmp_path / 'gone'}: the file cannot be read"
-
-
-@pytest.mark.parametrize(
-    ("written", "line", "key"),
-    [
-        (
-            '[identity]\nstore = "postgresql://u@127.0.0.1:1/d"\nstore_tls = true\nstore_ca = "gone"\n',
-            4,
-            "identity.store_ca",
-        ),
-        ('[terminology.server]\nbase_url = "https://t.example"\nca = "gone"\n', 3, "terminology.server.ca"),
-        (
-            f'{AUTHENTICATED}[sources.auth]\ntype = "mtls"\ncert = "gone"\nkey = "env:TEST_WARD_TOKEN"\n',
-            9,
-            "sources.0.auth.cert",
-        ),
-        (
-            f'{AUTHENTICATED}[sources.auth]\ntype = "basic"\nusername = "u"\npassword = "env:TEST_WARD_TOKEN"\n'
-            '[sources.auth.tls]\ncert = "gateway.toml"\nkey = "env:TEST_WARD_TOKEN"\nca = "gone"\n',
-            14,
-            "sources.0.auth.tls.ca",
-        ),
-    ],
-)
-async def test_a_certificate_that_is_not_there_is_named_with_its_key_line_and_path(
-    tmp_path: Path, written: str, line: int, key: str
-) -> None:
-    path = tmp_path / "gateway.toml"
-    path.write_text(written, encoding="utf-8")
-    with pytest.raises(ConfigError) as refused:
-        async with open_service(load(path)):
-            pass
-    assert str(refused.value) == f"{path}:{line}: {key}: {tmp_path / 'gone'}: the file cannot be read"
-
-
-def test_an_empty_path_is_not_the_systems_authorities() -> None:
-    with pytest.raises(ConfigError, match=r"^configuration:2: terminology.server.ca: write the path of a PEM file"):
-        parse('[terminology.server]\nca = ""\n')
 
 
 @pytest.mark.parametrize(
