@@ -90,6 +90,13 @@ class Metrics:
         self.subscriptions_begun = Counter(
             "sherwood_subscriptions_begun_total", "Subscriptions that were given a place.", registry=self.registry
         )
+        self.subscriptions_refused = Counter(
+            "sherwood_subscriptions_refused_total",
+            "Refused with TOO_MANY_AT_ONCE, by the limit: user (a subscription of a caller who had as many as may be) "
+            "or connection (whatever came on a WebSocket on which as much was under way as may be).",
+            ["limit"],
+            registry=self.registry,
+        )
         self.subscriptions_ended = Counter(
             "sherwood_subscriptions_ended_total",
             "Subscriptions that ended: left (by the caller, or cut), going (the gateway), or the code of their error.",

@@ -150,6 +150,7 @@ class Conversation:
             raise _Close(BAD_REQUEST, "The payload of subscribe is the request")
         bound = self._authenticate()
         if len(self._operations) >= MOST_OPERATIONS:
+            self._service.metrics.subscriptions_refused.labels(limit="connection").inc()
             message = f"This connection has {MOST_OPERATIONS} operations already: end one first."
             await self._send(_message("error", name, _errors(refusal(ErrorCode.TOO_MANY_AT_ONCE, message))))
             return

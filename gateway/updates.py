@@ -112,6 +112,7 @@ class Updates:
     def open(self, actor: Actor, purpose: str) -> Watch:
         """A watch of nobody yet. Raises QueryError: the caller has as many as one may."""
         if sum(watch.actor == actor for watch in self._watches) >= self._most_per_user:
+            self._metrics.subscriptions_refused.labels(limit="user").inc()
             message = f"This caller has {self._most_per_user} subscriptions already: end one first."
             raise QueryError(ErrorCode.TOO_MANY_AT_ONCE, message)
         watch = Watch(self, actor, purpose)

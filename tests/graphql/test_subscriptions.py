@@ -316,6 +316,7 @@ async def test_nobody_has_more_subscriptions_than_one_may(tmp_path: Path) -> Non
                 assert [code(result) async for result in refused] == ["TOO_MANY_AT_ONCE"]
             async with updates(gateway, **by(DESK)) as others:
                 await anext(others)
+                assert subscriptions_of(gateway) == {"open": 2, "begun": 2, "user": 1}
         refused_again = True
         while refused_again:  # until it is noticed that the first has gone
             async with events(gateway, subscription(RESULTS)) as again:
@@ -323,10 +324,10 @@ async def test_nobody_has_more_subscriptions_than_one_may(tmp_path: Path) -> Non
 
 
 def subscriptions_of(gateway: Running) -> dict[str, int]:
-    """What is counted of them: `open`, `begun`, and by the reason for which they ended."""
+    """What is counted of them: `open`, `begun`, by the limit at which they were refused, and by why they ended."""
     text = gateway.service.metrics.text().decode()
-    found = re.findall(r'^sherwood_subscriptions_(open|begun|ended)(?:_total)?(?:{reason="(\w+)"})? (\d+)', text, re.M)
-    return {reason or what: int(count) for what, reason, count in found}
+    counter = r'^sherwood_subscriptions_(open|begun|refused|ended)(?:_total)?(?:{\w+="(\w+)"})? (\d+)'
+    return {label or what: int(count) for what, label, count in re.findall(counter, text, re.MULTILINE)}
 
 
 async def test_subscriptions_are_counted_while_open_and_by_the_reason_they_ended_for(gateway: Running) -> None:

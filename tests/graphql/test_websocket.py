@@ -15,7 +15,7 @@ from tests.graphql.conftest import DESK, MICHAEL, WARD, Running
 from tests.graphql.laboratory import send_potassium
 from tests.graphql.subscribers import PROTOCOL, RESULTS, by, heard, initialise, say, subscription, values, websocket
 from tests.graphql.test_clients import DEFERRED
-from tests.graphql.test_subscriptions import WARD_GRANT
+from tests.graphql.test_subscriptions import WARD_GRANT, subscriptions_of
 
 CEILING_S = 60
 SOURCES = "{ sources { id } }"
@@ -184,6 +184,7 @@ async def test_nobody_has_more_operations_on_one_connection_than_one_may(
         await subscribe(socket, "more", SOURCES)
         error = await heard(socket)
         assert (error["id"], error["payload"][0]["extensions"]["code"]) == ("more", "TOO_MANY_AT_ONCE")
+        assert subscriptions_of(gateway) == {"open": 1, "begun": 1, "connection": 1}
 
 
 async def test_the_reference_client_gets_parts_and_updates(gateway: Running) -> None:
