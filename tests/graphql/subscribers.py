@@ -91,6 +91,26 @@ async def heard(socket: ClientConnection) -> Any:
     return json.loads(await socket.recv())
 
 
+@asynccontextmanager
+async def messages(gateway: Running, query: str) -> AsyncIterator[AsyncIterator[Any]]:
+    """Over a WebSocket what `events` is over events; after the last result nothing but the answer to a ping comes."""
+    async with websocket(gateway) as socket:
+        await initialise(socket)
+        await say(socket, "subscribe", id="1", payload={"query": query})
+
+        async def told() -> AsyncIterator[Any]:
+            while (message := await heard(socket))["type"] != "complete":
+                if message["type"] == "error":
+                    yield {"errors": message["payload"]}
+                    break
+                assert message["payload"].get("data"), "what has no data comes as an error"
+                yield message["payload"]
+            await say(socket, "ping")
+            assert await heard(socket) == {"type": "pong"}
+
+        yield told()
+
+
 async def initialise(socket: ClientConnection, token: str = WARD) -> None:
     await say(socket, "connection_init", payload=by(token))
     assert await heard(socket) == {"type": "connection_ack"}

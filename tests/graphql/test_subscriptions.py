@@ -19,7 +19,7 @@ from gateway.config import AUDIT_FILE
 from schema.model.values import Identifier
 from tests.graphql.conftest import DESK, MICHAEL, TOKENS, WARD, Running, started
 from tests.graphql.laboratory import LOUISE_THERE, MICHAEL_THERE, send_potassium
-from tests.graphql.subscribers import RESULTS, by, events, raw_events, subscription, updates, values
+from tests.graphql.subscribers import RESULTS, by, events, messages, raw_events, subscription, updates, values
 
 CEILING_S = 60
 LOUISE = "9991830006"
@@ -239,10 +239,12 @@ async def test_a_record_that_is_unlinked_leaves_though_no_source_says_anything_n
         assert [change["source"]["id"] for change in second["changes"]] == ["lab"]
 
 
-async def test_what_comes_while_an_update_is_made_is_one_update(tmp_path: Path) -> None:
-    def never_kept(config: str) -> str:
-        return config.replace('id = "telehealth"\n', 'id = "telehealth"\ncache_ttl = { default = "0s" }\n')
+def never_kept(config: str) -> str:
+    """What telehealth says is asked for again with every update."""
+    return config.replace('id = "telehealth"\n', 'id = "telehealth"\ncache_ttl = { default = "0s" }\n')
 
+
+async def test_what_comes_while_an_update_is_made_is_one_update(tmp_path: Path) -> None:
     async with (
         asyncio.timeout(CEILING_S),
         started(tmp_path, edit=never_kept) as gateway,
@@ -305,6 +307,53 @@ async def test_every_update_is_in_the_audit_trail_with_its_hash_before_it_leaves
             assert (row["kind"], row["user"], row["purpose"]) == ("disclosure", "jacky", "TREAT")
             assert MICHAEL in row["patient"]
             assert ["lab", "OK"] in json.loads(row["sources"])
+
+
+@pytest.mark.parametrize("transport", [events, messages], ids=["events", "websocket"])
+@pytest.mark.parametrize("under_way", [False, True], ids=["before the update", "during the update"])
+async def test_an_audit_store_that_dies_ends_it_and_shows_nothing_more(
+    tmp_path: Path, under_way: bool, transport: Any
+) -> None:
+    """Before it, no source is asked; during it, what was put together already is not shown."""
+    query = subscription(f"{RESULTS} communications {{ totalCount }}")
+    async with (
+        asyncio.timeout(CEILING_S),
+        started(tmp_path, edit=never_kept) as gateway,
+        transport(gateway, query) as told,
+    ):
+        assert "errors" not in await anext(told)
+        faults = gateway.faults["telehealth"]
+        asked, held = faults.asked, asyncio.Event()
+        faults.hold = held
+        if not under_way:
+            lose_audit(gateway)
+        await send_potassium(gateway.feed_port, "6.6")
+        if under_way:
+            while faults.asked == asked:  # the update has begun, and that it has is recorded
+                await asyncio.sleep(0.02)
+            lose_audit(gateway)
+            held.set()
+        rest = [result async for result in told]
+        assert [(code(result), result.get("data")) for result in rest] == [("AUDIT_UNAVAILABLE", None)]
+        assert (faults.asked == asked) is not under_way
+        while subscriptions_of(gateway)["open"]:
+            await asyncio.sleep(0.02)
+        assert subscriptions_of(gateway) == {"open": 0, "begun": 1, "AUDIT_UNAVAILABLE": 1}
+
+
+@pytest.mark.parametrize("transport", [events, messages], ids=["events", "websocket"])
+async def test_without_an_audit_store_nobody_subscribes(gateway: Running, transport: Any) -> None:
+    lose_audit(gateway)
+    async with asyncio.timeout(CEILING_S), transport(gateway, subscription(RESULTS)) as told:
+        rest = [result async for result in told]
+    assert [(code(result), result.get("data")) for result in rest] == [("AUDIT_UNAVAILABLE", None)]
+    assert all(fault.asked == 0 for fault in gateway.faults.values())
+
+
+def lose_audit(gateway: Running) -> None:
+    """From now on nothing can be recorded."""
+    for file in gateway.state_dir.glob(f"{AUDIT_FILE}*"):
+        file.unlink()
 
 
 async def test_nobody_has_more_subscriptions_than_one_may(tmp_path: Path) -> None:
