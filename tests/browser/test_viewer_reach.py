@@ -105,6 +105,32 @@ async def test_each_sources_own_version_stands_beside_the_others_down_to_the_ori
     assert "Sources disagree: whether there is one" in conflict, "polarity is our word"
 
 
+ONE_SOURCE_FOR_TWO = """
+    const real = window.fetch;
+    window.fetch = async (...asked) => {
+      const answer = await real(...asked);
+      const text = (await answer.text()).replaceAll('"id":"diabetes","name":"Diabetes clinic register"',
+        '"id":"epr","name":"Ravensbrook Hospital EPR"');
+      return new Response(text, { status: answer.status, headers: answer.headers });
+    };"""
+"""As from a source that states one order twice."""
+
+
+async def test_all_that_one_source_says_of_one_order_stands_in_its_column(tmp_path: Path) -> None:
+    def look(page: Browser) -> list[str]:
+        page.run(ONE_SOURCE_FOR_TWO)
+        shown(page)
+        columns: list[str] = page.run(
+            """const course = [...document.querySelectorAll('.course')].find((one) => one.innerText.includes('Toujeo'));
+            return [...course.querySelectorAll('.column')].map((one) => one.innerText);"""
+        )
+        return [one for one in columns if one.startswith("Ravensbrook Hospital EPR")]
+
+    async with started(tmp_path, tokens="", edit=patient_enough) as gateway:
+        (column,) = await looking(gateway, look)
+    assert column.count("Order active") == 2, "the hospital's and the clinic's"
+
+
 async def test_a_telephone_needs_no_scrolling_to_the_side_and_paper_has_the_first_screen_and_its_time(
     tmp_path: Path,
 ) -> None:

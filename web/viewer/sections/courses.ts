@@ -22,7 +22,7 @@ const OVER = new Set(["completed", "stopped", "cancelled", "not-done", "entered-
 
 export const isCourse = ({ kind }: Medicine) => kind === "STATEMENT" || kind === "REQUEST";
 /** A status that nobody states is no end. */
-export const isOver = ({ status, enteredInError }: Medicine) => enteredInError || OVER.has(status ?? "");
+export const isOver = ({ status, enteredInError }: Pick<Medicine, "status" | "enteredInError">) => enteredInError || OVER.has(status ?? "");
 export const kindOf = ({ kind, status }: Medicine) =>
   status === "not-done" ? `${MEDICINE[kind].replace(" given", "")}, not done` : MEDICINE[kind];
 

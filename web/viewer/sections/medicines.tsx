@@ -150,13 +150,17 @@ function Disagreement({ members }: { members: readonly Medicine[] }) {
 /** What one source says of it: its own version of each course and order, and how much it supplied and gave. */
 function Column({ course, source }: { course: Course; source: { id: string; name: string } }) {
   const mine = course.members.filter((one) => one.provenance.some((from) => from.source.id === source.id));
-  const orders = mine.filter(isCourse);
+  const orders = mine.filter(isCourse).flatMap((one) =>
+    one.facts.flatMap((fact, place) =>
+      fact.provenance.source.id === source.id ? [{ one, fact, recorded: one.provenance[place]!.recorded }] : [],
+    ),
+  );
   const rest = [...grouped(mine.filter((one) => !isCourse(one)), kindOf)];
   return (
     <div class="column">
       <p class="by">{source.name}</p>
-      {orders.slice(0, IN_A_COLUMN).map((one) => (
-        <Version key={one.id} one={one} source={source.id} named={course.names.length > 1} />
+      {orders.slice(0, IN_A_COLUMN).map((version) => (
+        <Version key={version.fact.id} {...version} named={course.names.length > 1} />
       ))}
       {orders.length > IN_A_COLUMN && <p>and {count(orders.length - IN_A_COLUMN, "more course or order", "more courses or orders")}</p>}
       {rest.map(([kind, entries]) => (
@@ -168,15 +172,23 @@ function Column({ course, source }: { course: Course; source: { id: string; name
   );
 }
 
-function Version({ one, source, named }: { one: Medicine; source: string; named: boolean }) {
-  const fact = one.facts.find(({ provenance }) => provenance.source.id === source) ?? one;
+interface OwnVersion {
+  one: Medicine;
+  /** What one source says of it. */
+  fact: Medicine["facts"][number];
+  /** When that source wrote it down, and no other's date; it may state none. */
+  recorded: Medicine["provenance"][number]["recorded"];
+  named: boolean;
+}
+
+function Version({ one, fact, recorded, named }: OwnVersion) {
   const often = [amount(fact.dose), fact.frequency].filter(Boolean).join(" ");
   const name = fact.code?.display ?? fact.brand;
   return (
-    <div class={one.enteredInError ? "withdrawn" : undefined}>
+    <div class={fact.enteredInError ? "withdrawn" : undefined}>
       <p>
         <span class="tag">{kindOf(one)}</span>{" "}
-        <span class={isOver(one) ? "tag red" : "tag"}>{fact.status ?? "status not stated"}</span>{" "}
+        <span class={isOver(fact) ? "tag red" : "tag"}>{fact.status ?? "status not stated"}</span>{" "}
         <Marks entry={one} />
       </p>
       {named && name && <p>{name}</p>}
@@ -185,17 +197,11 @@ function Version({ one, source, named }: { one: Medicine; source: string; named:
         {!often && !fact.dosage && "No dose stated"}
       </p>
       <p class="quiet">
-        {fact.effective?.start ? `From ${time(fact.effective.start)}` : writtenDown(one, source)}
+        {fact.effective?.start ? `From ${time(fact.effective.start)}` : recorded ? `Recorded ${time(recorded)}` : "No date stated"}
         {fact.effective?.end && ` to ${time(fact.effective.end)}`}
       </p>
     </div>
   );
-}
-
-/** When this source wrote it down, and no other's date; it may state none. */
-function writtenDown({ provenance }: Medicine, source: string): string {
-  const at = provenance.find((from) => from.source.id === source)?.recorded;
-  return at ? `Recorded ${time(at)}` : "No date stated";
 }
 
 /** Every entry behind it, each open to who said it; made when asked for. */
