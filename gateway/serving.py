@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+import structlog
 import uvicorn
 
 from gateway.access import is_loopback
@@ -20,6 +21,8 @@ from gateway.problems import CommandError
 from gateway.service import Service
 from gateway.telemetry import configure_logs
 from gateway.web import BODY_CAP, build_app
+
+log = structlog.get_logger(__name__)
 
 DRAIN_S = 20
 """How long requests under way may go on once the process is told to end."""
@@ -63,7 +66,7 @@ def refuse_strangers(config: Config, host: str) -> None:
 
 
 async def run(config: Config, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until told to end. `ready` is called with the base URL once requests are answered."""
+    """Serve until told to end. Once requests are answered, `ready` is called with the base URL, or the log has it."""
     refuse_strangers(config, host)
     listening = bind(host, port)
     configure_logs()
@@ -72,7 +75,8 @@ async def run(config: Config, host: str, port: int, ready: Callable[[str], None]
     try:
         async with open_service(config) as service:
             pages = Pages()
-            server = make_server(service, lambda: ready(url) if ready else None, pages=pages, expected=pages.documents)
+            said = ready or (lambda url: log.info("serving", url=url))
+            server = make_server(service, lambda: said(url), pages=pages, expected=pages.documents)
             _hold_up_less()
             await server.serve(sockets=[listening])
     finally:

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 QUESTION = '{ patient(identifier: {value: "9994071009"}) { patient { names { family } } allergies { totalCount } } }'
-COMMAND = [sys.executable, "-c", "import gateway.cli; gateway.cli.main()", "demo", "--port", "0"]
+SHERWOOD = [sys.executable, "-c", "import gateway.cli; gateway.cli.main()"]
+COMMAND = [*SHERWOOD, "demo", "--port", "0"]
 
 
 def end_one(tmp_path: object) -> None:
@@ -41,6 +43,22 @@ def end_one(tmp_path: object) -> None:
 def test_one_interrupt_ends_the_demo_and_nothing_is_kept(tmp_path: object) -> None:
     for _ in range(3):
         end_one(tmp_path)
+
+
+def test_what_serves_says_where_once_it_answers_and_one_interrupt_ends_it(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text("", encoding="utf-8")
+    with subprocess.Popen([*SHERWOOD, "serve", "-c", str(config), "--port", "0"], stderr=subprocess.PIPE) as gateway:
+        try:
+            assert gateway.stderr is not None
+            said = json.loads(gateway.stderr.readline())
+            with urllib.request.urlopen(f"{said['url']}/healthz", timeout=30) as answer:
+                assert answer.read() == b"alive\n"
+            gateway.send_signal(signal.SIGINT)
+            gateway.wait(30)
+        finally:
+            gateway.kill()
+    assert said["event"] == "serving"
 
 
 @pytest.mark.slow
