@@ -186,6 +186,9 @@ async def test_each_line_has_the_points_of_its_ledger_each_sample_once_and_says_
 
     (inked, whole, tables, results), answer = await reading(tmp_path, look, OUTCOMES)
     assert all(ink for _, ink in inked)
+    for unit, code in (("mmHg", "mm[Hg]"), ("× 10⁹/L", "10*9/L")):
+        assert unit in whole, "as it is written"
+        assert code not in whole
     lines = {one["name"]: one for one in answer["outcomes"]}
     assert not any(lines[name]["points"] for name in UNMAPPED)
     assert any("Aspartate aminotransferase" in row and "201 U/L" in row for part in results for row in part)

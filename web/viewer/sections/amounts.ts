@@ -7,6 +7,14 @@ export function amount(quantity: AmountFragment | null | undefined): string | nu
   return [`${quantity.comparator ?? ""}${quantity.value}`, quantity.unit ?? quantity.code].filter(Boolean).join(" ");
 }
 
+/** UCUM codes that nobody writes so; the lines of `outcomes` are in no others. */
+const WRITTEN: Record<string, string> = { "mm[Hg]": "mmHg", "10*9/L": "× 10⁹/L", "umol/L": "µmol/L", "{score}": "" };
+
+/** A unit of measure by its code (UCUM), as it is written. Values that sources wrote keep their own. */
+export function written(unit: string | null): string {
+  return unit === null ? "(no unit)" : (WRITTEN[unit] ?? unit);
+}
+
 type Values = Pick<
   ResultFragment,
   | "valueQuantity" | "valueString" | "valueCodeableConcept" | "dataAbsentReason"

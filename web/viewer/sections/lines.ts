@@ -1,8 +1,8 @@
 /// What is drawn: the gateway's series as points by source, bounds and ranges. It computes nothing about the patient.
 import type { ChartsFragment, MedicinesFragment } from "../../types/viewer";
 import { whoWasNotHeard } from "../silence";
-import { time } from "../words";
-import { amount } from "./amounts";
+import { joined, time } from "../words";
+import { amount, written } from "./amounts";
 import { type Medicine, isCourse, isOver } from "./courses";
 import { contact } from "./what";
 import { grouped } from "./grouped";
@@ -84,7 +84,7 @@ function band(all: readonly Series[]): [number, number] | null {
 export function pane(title: string, series: readonly Series[]): Pane {
   return {
     title,
-    unit: series[0]?.unit ?? "",
+    unit: series[0] ? written(series[0].unit) : "",
     lines: series.map(marks),
     spans: [],
     range: band(series),
@@ -210,17 +210,17 @@ export function table(series: Series): Line[] {
 /** First, latest, change and slope as the gateway gives them. */
 export function summary(series: Series): string {
   const [first, latest] = [series.points[0], series.points.at(-1)];
-  const unit = series.unit ?? "(no unit)";
+  const said = (number: string) => joined([number, written(series.unit)], " ");
   if (!first || !latest) return "No point.";
-  const one = `${latest.value} ${unit} on ${time(latest.when)}`;
+  const one = `${said(latest.value)} on ${time(latest.when)}`;
   if (first === latest) return `One point: ${one}.`;
   const signed = (amount: string) => (amount.startsWith("-") || Number(amount) === 0 ? amount : `+${amount}`);
-  const change = series.change === null ? "no change is stated" : `change ${signed(series.change)} ${unit}`;
+  const change = series.change === null ? "no change is stated" : `change ${said(signed(series.change))}`;
   const slope =
     series.slope === null
       ? "no slope (fewer than three points, or less than 90 days)"
-      : `slope ${signed(series.slope)} ${unit} in 30 days, of what was measured`;
-  return `${series.points.length} points. First ${first.value} ${unit} on ${time(first.when)}, latest ${one}; ${change}; ${slope}.`;
+      : `slope ${said(signed(series.slope))} in 30 days, of what was measured`;
+  return `${series.points.length} points. First ${said(first.value)} on ${time(first.when)}, latest ${one}; ${change}; ${slope}.`;
 }
 
 /** "1 left out: a related code, not the same measurement"; null where nothing was. */
