@@ -119,6 +119,8 @@ def error_of(outcome: Any, status: int) -> SourceError:
             return kind("the source answered with an OperationOutcome in place of the record")
     if status == 403:
         return SourceAuth("the source refused our right to ask")
+    if status == 404:
+        return SourceRequest("the source has nothing there (HTTP status 404): is the path of base_url right?")
     if status >= 400:
         return SourceRequest(f"the source refused the question with HTTP status {status}")
     return SourceInvalid("the source answered with an OperationOutcome in place of the record")

@@ -242,7 +242,7 @@ async def test_a_read_that_finds_nothing_is_an_unknown_person_in_every_servers_w
 
 async def test_a_404_that_is_no_fhir_is_a_wrong_address_and_not_an_unknown_person(asking: Any) -> None:
     async with asking(scripted(Patient=web.Response(status=404, text="nothing here"))) as asker:
-        with pytest.raises(SourceRequest):
+        with pytest.raises(SourceRequest, match="is the path of base_url right"):
             await asker.items("Condition", local_ids=("Patient/p9",))
 
 
