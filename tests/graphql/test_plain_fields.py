@@ -1,13 +1,16 @@
 """The estate's answers are the same, read in one go and field by field."""
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
+from graphql import GraphQLSchema, get_named_type, is_leaf_type
 
 from gateway import plain
+from schema.gql.root import build_schema
 from schema.model.clinical import SECTIONS
-from tests.graphql.conftest import Running
+from tests.graphql.conftest import MICHAEL, Running
 from tests.support.ledger import everything
 
 FROM = "provenance { source { id name } nativeId author { name } recorded { value } retrieved recordHash }"
@@ -62,3 +65,55 @@ async def test_the_whole_record_is_the_same_in_one_go_and_field_by_field(
     assert not faults, "an object without a fault went the long way"
     monkeypatch.setattr(plain.Readers, "of", lambda *_: None)
     assert in_one_go == await record()
+
+
+SCHEMA: GraphQLSchema = build_schema()._schema
+WAYS = (
+    "{}",
+    "{}",
+    "... {{ {} }}",
+    "... on {kind} {{ {} }}",
+    "... @include(if: $no) {{ {} }}",
+    "... @skip(if: $no) {{ {} }}",
+)
+
+
+def some(chance: Random, kind: Any, depth: int) -> str:
+    """Fields of a type as clients may put them: in any order, renamed, twice, in fragments, left out by a variable."""
+    chosen = ["__typename"]
+    for name, field in chance.sample(list(kind.fields.items()), min(6, len(kind.fields))):
+        inner = get_named_type(field.type)
+        for _ in range(chance.choice((1, 1, 2))):
+            below = "" if is_leaf_type(inner) else f" {{ {some(chance, inner, depth - 1) if depth else '__typename'} }}"
+            renamed = chance.choice(("", "", f"a{chance.getrandbits(60)}: "))
+            chosen.append(chance.choice(WAYS).format(f"{renamed}{name}{below}", kind=kind.name))
+    return " ".join(chosen)
+
+
+def any_question(chance: Random) -> str:
+    """Two views of one section, which share a fragment."""
+    section, fact = chance.choice([pair for pair in SECTIONS.items() if pair[0] != "patient"])
+    kind = SCHEMA.type_map[fact.__name__]
+    one, other, shared = (some(chance, kind, 3) for _ in range(3))
+    return f"""query ($yes: Boolean!, $no: Boolean!) {{
+      patient(identifier: {{ value: "{MICHAEL}" }}, deadline: "PT20S") {{
+        __typename @include(if: $yes) not: __typename @include(if: $no)
+        one: {section} {{ entries {{ nodes {{ {one} ...Shared }} }} }}
+        other: {section} {{ entries {{ nodes {{ ...Shared {other} }} }} }} }} }}
+      fragment Shared on {kind.name} {{ {shared} }}"""  # type: ignore[attr-defined]
+
+
+async def test_whatever_is_selected_and_however_both_ways_give_the_same(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = Random(20261123)
+    questions = [any_question(chance) for _ in range(30)]
+
+    async def answers() -> list[Any]:
+        return [await gateway.ask(question, yes=True, no=False) for question in questions]
+
+    await answers()
+    in_one_go = await answers()
+    assert [answer["errors"] for answer in in_one_go if "errors" in answer] == []
+    monkeypatch.setattr(plain.Readers, "of", lambda *_: None)
+    assert in_one_go == await answers()
