@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config import parse
-from gateway.opening import make_adapter
+from gateway.opening import make_adapter, read_settings
 from tests.docs.pages import blocks
 from tests.graphql import clients
 from tests.graphql.conftest import started
@@ -39,5 +39,6 @@ async def test_a_dropped_file_becomes_a_source_and_one_that_is_gone_is_said_to_b
 
 
 def test_the_table_of_a_fhir_server_is_taken_as_it_stands() -> None:
-    (source,) = parse(blocks(PAGE)[0].text).sources
-    assert make_adapter(source, Path()).source.id == "hospice"
+    config = parse(blocks(PAGE)[0].text)
+    (source,) = config.sources
+    assert make_adapter(source, read_settings(config, 0)).source.id == "hospice"
