@@ -5,7 +5,7 @@ TOML and not YAML: YAML reads `NO` as false and `12:30` as 750.
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -394,13 +394,23 @@ def _inside(value: object) -> Iterable[tuple[str | int, object]]:
     return enumerate(value) if isinstance(value, tuple | list) else ()
 
 
-def _explain(name: str, text: str, mistake: Any) -> str:
+def _explain(name: str, text: str, mistake: Mapping[str, Any]) -> str:
     place = [part for part in mistake["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-    reason = {
-        "extra_forbidden": "there is no such setting here; check the spelling",
-        "missing": "this setting must be written",
-    }.get(mistake["type"], str(mistake["msg"]).removeprefix("Value error, "))
-    return _at(name, text, place, reason) if place else f"{name}: {reason}"
+    return _at(name, text, place, advice(mistake)) if place else f"{name}: {advice(mistake)}"
+
+
+_ADVICE = {
+    "extra_forbidden": "there is no such setting here; check the spelling",
+    "missing": "this setting must be written",
+    "tuple_type": 'write a list: ["..."]',
+    "list_type": 'write a list: ["..."]',
+    "dict_type": "write a table",
+}
+
+
+def advice(mistake: Mapping[str, Any]) -> str:
+    """What is wrong, as pydantic found it, in the words of who writes TOML."""
+    return _ADVICE.get(mistake["type"], str(mistake["msg"]).removeprefix("Value error, "))
 
 
 def _at(name: str, text: str, place: Sequence[str | int], reason: str) -> str:

@@ -4,7 +4,7 @@ Whatever is wrong here is a person's to put right: every error names the place i
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from adapters.sdk.registry import load as load_adapter
 from gateway.access import Access, AccessSetup, Grant, LocalOnly, StaticTokens
 from gateway.allowance import Allowance
 from gateway.audit import AuditUnavailable, SqliteAudit
-from gateway.config import Config, ConfigError, SourceTable
+from gateway.config import Config, ConfigError, SourceTable, advice
 from gateway.flights import ConfiguredSource
 from gateway.identity.crossref import CrossReferenceUnavailable, open_crossref
 from gateway.keys import Keys, state_secret
@@ -110,8 +110,9 @@ def read_settings(config: Config, number: int) -> Settings:
     except SettingsError as problem:  # a secret itself, where the name of one belongs
         raise ConfigError(config.at(("sources", number, "settings"), str(problem))) from None
     except ValidationError as problem:
-        told = "; ".join(_mistake(one) for one in problem.errors(include_input=False))
-        raise SettingsError(f"source {table.id!r}: settings: {told or 'not valid'}") from None
+        mistakes = problem.errors(include_input=False)
+        told = "; ".join(": ".join(filter(None, (".".join(map(str, one["loc"])), advice(one)))) for one in mistakes)
+        raise SettingsError(f"source {table.id!r}: settings: {told}") from None
 
 
 def make_adapter(table: SourceTable, settings: Settings) -> Adapter[Any]:
@@ -141,19 +142,3 @@ def _of_kind(kind: type[Adapter[Any]], table: SourceTable, settings: Settings) -
             http=http,
         )
     )
-
-
-_TOLD = {
-    "extra_forbidden": "there is no such setting",
-    "missing": "this setting must be written",
-    "tuple_type": 'write a list: ["..."]',
-    "list_type": 'write a list: ["..."]',
-    "dict_type": "write a table",
-}
-"""What pydantic finds wrong, for who writes TOML and not Python."""
-
-
-def _mistake(found: Mapping[str, Any]) -> str:
-    """One mistake in an adapter's settings, at its place."""
-    said = _TOLD.get(found["type"], str(found["msg"]).removeprefix("Value error, "))
-    return ": ".join(filter(None, (".".join(map(str, found["loc"])), said)))

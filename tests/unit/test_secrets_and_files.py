@@ -45,6 +45,16 @@ async def test_a_file_with_a_secret_is_relative_to_the_configuration(
             assert service.access.authenticate({"authorization": f"Bearer {WARD}"}).user == "u"
 
 
+async def refused(tmp_path: Path, written: str) -> str:
+    """What is said of a configuration that nothing is opened by."""
+    path = tmp_path / "gateway.toml"
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(ConfigError) as problem:
+        async with open_service(load(path)):
+            pass
+    return str(problem.value)
+
+
 @pytest.mark.parametrize(
     ("written", "line", "key"),
     [
@@ -70,12 +80,8 @@ async def test_a_file_with_a_secret_is_relative_to_the_configuration(
 async def test_a_secret_that_cannot_be_had_is_named_with_its_key_line_and_path(
     tmp_path: Path, written: str, line: int, key: str
 ) -> None:
-    path = tmp_path / "gateway.toml"
-    path.write_text(written, encoding="utf-8")
-    with pytest.raises(ConfigError) as refused:
-        async with open_service(load(path)):
-            pass
-    assert str(refused.value) == f"{path}:{line}: {key}: file:{tmp_path / 'gone'}: the file cannot be read"
+    missing = f"file:{tmp_path / 'gone'}: the file cannot be read"
+    assert await refused(tmp_path, written) == f"{tmp_path / 'gateway.toml'}:{line}: {key}: {missing}"
 
 
 @pytest.mark.parametrize(
@@ -104,12 +110,8 @@ async def test_a_secret_that_cannot_be_had_is_named_with_its_key_line_and_path(
 async def test_a_certificate_that_is_not_there_is_named_with_its_key_line_and_path(
     tmp_path: Path, written: str, line: int, key: str
 ) -> None:
-    path = tmp_path / "gateway.toml"
-    path.write_text(written, encoding="utf-8")
-    with pytest.raises(ConfigError) as refused:
-        async with open_service(load(path)):
-            pass
-    assert str(refused.value) == f"{path}:{line}: {key}: {tmp_path / 'gone'}: the file cannot be read"
+    missing = f"{tmp_path / 'gone'}: the file cannot be read"
+    assert await refused(tmp_path, written) == f"{tmp_path / 'gateway.toml'}:{line}: {key}: {missing}"
 
 
 class _Strangers(Settings):
